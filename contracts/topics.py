@@ -1,0 +1,86 @@
+"""Every topic: who writes it, who must see it, and how it is made.
+
+Nothing may rely on order between topics; within one, messages of a key (the order id) keep theirs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from contracts.services import SERVICES
+
+PARTITIONS = 6  # Fixed for life: another number would send a key to another partition.
+REPLICATION_FACTOR = 3
+MIN_INSYNC_REPLICAS = 2
+RETENTION_MS = 7 * 24 * 60 * 60 * 1000
+
+# The broker's clock, so that an old event is not past its retention on arrival.
+_EVENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "cleanup.policy": "delete",
+        "retention.ms": str(RETENTION_MS),
+        "message.timestamp.type": "LogAppendTime",
+    }
+)
+_COMPACTED: Mapping[str, str] = MappingProxyType({"cleanup.policy": "compact"})
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic; `settings` are its own, beside those every topic has."""
+
+    name: str
+    writer: str
+    readers: tuple[str, ...] = ()
+    partitions: int = PARTITIONS
+    settings: Mapping[str, str] = field(default=_EVENTS)
+
+    @property
+    def all_settings(self) -> dict[str, str]:
+        return {
+            "min.insync.replicas": str(MIN_INSYNC_REPLICAS),
+            "unclean.leader.election.enable": "false",
+            **self.settings,
+        }
+
+
+MESSAGE_TOPICS = (
+    Topic("order-created", "order"),
+    Topic("order-completed", "order", ("inventory",)),
+    Topic("order-failed", "order"),
+    Topic("payment-commands", "order", ("payment",)),
+    Topic("payment-success", "payment", ("order",)),
+    Topic("payment-failed", "payment", ("order",)),
+    Topic("payment-refunded", "payment", ("order",)),
+    Topic("inventory-commands", "order", ("inventory",)),
+    Topic("stock-reserved", "inventory", ("order",)),
+    Topic("stock-rejected", "inventory", ("order",)),
+    Topic("stock-released", "inventory", ("order",)),
+)
+
+# Each relay writes a row here, and reads it back, before it is called ready.
+CANARY = Topic("relay-canary", "*", partitions=1)
+
+_HEARTBEATS = tuple(Topic(s.heartbeat_topic, "connect", partitions=1) for s in SERVICES)
+
+# One offsets topic a connector: a transaction left open by one cannot hold up another.
+_CONNECTOR_OFFSETS = tuple(
+    Topic(s.offsets_topic, "connect", partitions=1, settings=_COMPACTED) for s in SERVICES
+)
+_CONNECT = (
+    Topic("connect-configs", "connect", partitions=1, settings=_COMPACTED),
+    Topic("connect-offsets", "connect", partitions=1, settings=_COMPACTED),
+    Topic("connect-status", "connect", partitions=1, settings=_COMPACTED),
+)
+
+ALL_TOPICS = (*MESSAGE_TOPICS, CANARY, *_HEARTBEATS, *_CONNECTOR_OFFSETS, *_CONNECT)
+
+
+def written_by(service: str) -> tuple[str, ...]:
+    """The topics that the outbox of a service may name."""
+    return tuple(t.name for t in MESSAGE_TOPICS if t.writer == service) + (CANARY.name,)
+
+
+def read_by(service: str) -> tuple[str, ...]:
+    """The topics whose every message a service must see."""
+    return tuple(t.name for t in MESSAGE_TOPICS if service in t.readers)
