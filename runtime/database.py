@@ -1,0 +1,63 @@
+"""The way to a service's database: engine, limits, and names for constraints."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import URL, Engine, create_engine, make_url
+
+from runtime.environment import Environment
+
+# Alembic can only alter what has a name, and a name is what a log shows.
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLimits:
+    """How long the database may keep us, in milliseconds; a zombie's locks end with them."""
+
+    statement_ms: int = 10_000
+    lock_ms: int = 5_000
+    idle_in_transaction_ms: int = 10_000
+
+    def as_options(self) -> str:
+        return (
+            f"-c statement_timeout={self.statement_ms} -c lock_timeout={self.lock_ms}"
+            f" -c idle_in_transaction_session_timeout={self.idle_in_transaction_ms}"
+            " -c timezone=UTC"
+        )
+
+
+def database_url(environment: Environment, name: str = "DATABASE_URL") -> URL:
+    """`DATABASE_URL`, with the password from `DATABASE_PASSWORD_FILE` where it carries none."""
+    text = environment.text(name)
+    url = make_url(text or "postgresql+psycopg://")
+    password_file = name.replace("_URL", "_PASSWORD_FILE")
+    if text and url.password is None and environment.text(password_file, "none") != "none":
+        url = url.set(password=environment.file(password_file))
+    return url
+
+
+def connect_engine(
+    url: URL, *, process: str, connections: int, limits: DatabaseLimits | None = None
+) -> Engine:
+    """An engine with at most `connections` connections; one more waits 2 s and then fails."""
+    return create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=2,
+        pool_pre_ping=True,
+        connect_args={
+            "application_name": process,
+            "connect_timeout": 5,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "options": (limits or DatabaseLimits()).as_options(),
+        },
+    )

@@ -1,0 +1,83 @@
+"""The environment, read once, at a process's entry point; every problem is told in one line."""
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from runtime.errors import SettingsError
+
+
+class Environment:
+    """Reads variables one by one, remembers what is wrong, and says it all in `check`.
+
+    A value that is missing or malformed is answered with a harmless stand-in, so that reading can
+    go on and the whole list of problems is known.
+    """
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = os.environ if variables is None else variables  # noqa: TID251 - its one place
+        self._problems: list[str] = []
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._variables.get(name) or default
+        if value is None:
+            self._problems.append(f"{name} is missing")
+            return ""
+        return value
+
+    def whole(self, name: str, default: int, *, low: int = 0) -> int:
+        return int(self._number(name, default, low, None, int, "a whole number"))
+
+    def rate(self, name: str, default: float = 0.0) -> float:
+        """A share between 0 and 1."""
+        return self._number(name, default, 0, 1, float, "a number")
+
+    def file(self, name: str, default: str | None = None) -> str:
+        """The text inside the file that the variable names: how passwords and tokens arrive."""
+        path = self.text(name, default)
+        try:
+            return Path(path).read_text().strip() if path else ""
+        except OSError as error:
+            self._problems.append(f"{name}={path!r} cannot be read ({error.strerror})")
+            return ""
+
+    def texts(self, name: str, default: str | None = None) -> tuple[str, ...]:
+        """Values separated by commas."""
+        return tuple(part.strip() for part in self.text(name, default).split(",") if part.strip())
+
+    def bind(self, name: str, default: str | None = None) -> tuple[str, int]:
+        """A `host:port` to listen on."""
+        value = self.text(name, default)
+        host, _, port = value.rpartition(":")
+        if not value:
+            return "", 0
+        if not host or not port.isdigit():
+            self._problems.append(f"{name}={value!r} is not host:port")
+            return "", 0
+        return host, int(port)
+
+    def check(self) -> None:
+        """Raise SettingsError with every problem seen so far."""
+        if self._problems:
+            raise SettingsError("; ".join(self._problems))
+
+    def _number(
+        self, name: str, default: float, low: float, high: float | None, kind: type, what: str
+    ) -> float:
+        value = self._variables.get(name) or str(default)
+        try:
+            number: float = kind(value)
+        except ValueError:
+            self._problems.append(f"{name}={value!r} is not {what}")
+            return default
+        if number < low or (high is not None and number > high):
+            bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+            self._problems.append(f"{name}={value!r} must be {bounds}")
+            return default
+        return number
+
+
+def instance_name(role: str) -> str:
+    """Who this process is, in logs and leases: role, host and process id."""
+    return f"{role}@{socket.gethostname()}:{os.getpid()}"

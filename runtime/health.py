@@ -1,0 +1,38 @@
+"""`/livez` and `/readyz` of processes that have no HTTP of their own."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Readiness = Callable[[], Mapping[str, str]]
+
+
+def serve_health(bind: tuple[str, int], problems: Readiness) -> ThreadingHTTPServer:
+    """Answer on `bind` from a thread: live always, ready when `problems()` is empty."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/livez":
+                self._answer(200, {"status": "pass"})
+            elif self.path == "/readyz":
+                wrong = dict(problems())
+                self._answer(503 if wrong else 200, {"status": "fail" if wrong else "pass", "checks": wrong})
+            else:
+                self._answer(404, {"status": "unknown path"})
+
+        def _answer(self, status: int, body: Mapping[str, object]) -> None:
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            """Probes come every second: not worth a line."""
+
+    server = ThreadingHTTPServer(bind, Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return server
