@@ -1,0 +1,73 @@
+"""Everything a stack's shape depends on, frozen: the topology is a pure function of it."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.environment import Environment
+from stack.ports import HOST, PORTS
+from stack.postgres_home import Home
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_STATE = ROOT / "var"
+BROKERS = ("broker-1", "broker-2", "broker-3")
+CONNECT_WORKERS = ("connect-1", "connect-2")
+
+
+def cache_folder() -> Path:
+    """Where jars are kept between checkouts."""
+    environment = Environment()
+    home = environment.text("HOME", str(Path("~").expanduser()))
+    return Path(environment.text("XDG_CACHE_HOME", f"{home}/.cache")) / "neverlost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One stack: its folders, its ports, its programs, and how often things fail on purpose."""
+
+    state: Path = DEFAULT_STATE
+    cache: Path = Path(".cache")
+    port_offset: int = 0
+    java: str = "java"
+    python: str = sys.executable
+    postgres: Home | None = None
+    slot_wal_keep_mb: int = 4096
+    payment_failure_rate: float = 0.0
+    stock_failure_rate: float = 0.0
+
+    @property
+    def secrets(self) -> Path:
+        return self.state / "secrets"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def kafka(self) -> Path:
+        return self.state / "kafka"
+
+    @property
+    def postgres_home(self) -> Home:
+        return self.postgres or Home(Path(), self.state / "postgres", None)
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return ",".join(self.address(name) for name in BROKERS)
+
+    @property
+    def connect_urls(self) -> str:
+        return ",".join(self.url(name) for name in CONNECT_WORKERS)
+
+    def port(self, name: str) -> int:
+        return PORTS[name] + self.port_offset
+
+    def address(self, name: str) -> str:
+        return f"{HOST}:{self.port(name)}"
+
+    def url(self, name: str) -> str:
+        return f"http://{self.address(name)}"
+
+    def database_url(self, role: str, database: str) -> str:
+        """Without the password: that one comes from a file of the role's name in `secrets`."""
+        return f"postgresql+psycopg://{role}@{self.address('postgres')}/{database}"
