@@ -33,7 +33,7 @@ class Topic:
     writer: str
     readers: tuple[str, ...] = ()
     partitions: int = PARTITIONS
-    settings: Mapping[str, str] = field(default=_EVENTS)
+    settings: Mapping[str, str] = field(default_factory=lambda: _EVENTS)
 
     @property
     def all_settings(self) -> dict[str, str]:
