@@ -1,0 +1,107 @@
+"""A small client for Connect's REST interface: several workers, any of which may be away."""
+
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Literal
+
+import requests
+
+from connect.health import ConnectorStatus, parse
+from runtime.errors import NeverlostError
+from runtime.waiting import Backoff
+
+# A rebalance takes a few seconds, in which Connect refuses (409) or fails to forward (500) what may be
+# asked again: every request made here has the same effect once and twice.
+_PASSING = frozenset(
+    {
+        HTTPStatus.CONFLICT,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+    }
+)
+
+Method = Literal["GET", "PUT", "POST"]
+
+
+class ConnectError(NeverlostError):
+    """Connect refused, or no worker answered."""
+
+
+_RETRIES = Backoff(attempts=8, first_seconds=0.25, most_seconds=4)
+
+
+class ConnectClient:
+    """Asks the worker that answered last, then the others, and again while Connect is rebalancing."""
+
+    def __init__(
+        self, urls: Sequence[str], *, timeout_seconds: float = 10, retries: Backoff = _RETRIES
+    ) -> None:
+        self._urls = deque(url.rstrip("/") for url in urls)
+        self._timeout_seconds = timeout_seconds
+        self._retries = retries
+
+    def statuses(self) -> dict[str, ConnectorStatus]:
+        """Every connector with its tasks, by name."""
+        return parse(self._ask("GET", "/connectors?expand=status") or {})
+
+    def config(self, name: str) -> dict[str, str] | None:
+        """A connector's configuration as it was put, `${env:...}` and all; None when there is none."""
+        answer: dict[str, str] | None = self._ask("GET", f"/connectors/{name}/config")
+        return answer
+
+    def put_config(self, name: str, config: Mapping[str, str]) -> None:
+        self._ask("PUT", f"/connectors/{name}/config", config)
+
+    def restart(self, name: str, *, only_failed: bool) -> None:
+        """Restart the connector and its tasks, or only those of them that have failed."""
+        only = "true" if only_failed else "false"
+        self._change("POST", name, f"restart?includeTasks=true&onlyFailed={only}")
+
+    def pause(self, name: str) -> None:
+        self._change("PUT", name, "pause")
+
+    def resume(self, name: str) -> None:
+        self._change("PUT", name, "resume")
+
+    def _change(self, method: Method, name: str, what: str) -> None:
+        if self._ask(method, f"/connectors/{name}/{what}") is None:
+            raise ConnectError(f"there is no connector {name}")
+
+    def _ask(self, method: Method, path: str, body: Mapping[str, str] | None = None) -> Any:
+        """The answer's JSON ({} for an empty one); None for 404. Raises ConnectError after the last retry."""
+        told: list[str] = []
+        for pause in self._retries:
+            told = []
+            for _ in range(len(self._urls)):
+                response = self._ask_first(method, path, body, told)
+                if response is not None:
+                    return _content(response)
+                self._urls.rotate(-1)
+            threading.Event().wait(pause)
+        raise ConnectError(f"{method} {path} did not succeed: {'; '.join(told) or 'CONNECT_URLS is empty'}")
+
+    def _ask_first(
+        self, method: Method, path: str, body: Mapping[str, str] | None, told: list[str]
+    ) -> requests.Response | None:
+        """The first worker's answer; None, and why in `told`, when another should be asked."""
+        url = self._urls[0]
+        try:
+            response = requests.request(method, url + path, json=body, timeout=self._timeout_seconds)
+        except requests.RequestException as error:
+            told.append(f"{url} does not answer ({type(error).__name__})")
+            return None
+        if response.status_code not in _PASSING:
+            return response
+        told.append(f"{url} answers {response.status_code} {response.text[:300]}")
+        return None
+
+
+def _content(response: requests.Response) -> Any:
+    if response.status_code == HTTPStatus.NOT_FOUND:
+        return None
+    if not response.ok:
+        raise ConnectError(f"Connect answers {response.status_code}: {response.text[:1000]}")
+    return response.json() if response.content else {}

@@ -1,0 +1,102 @@
+"""Bring the connectors to what their files say, and prove each relay: `python -m connect.register`.
+
+Safe to repeat: a connector is PUT only when its configuration differs.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from sqlalchemy import URL
+
+from connect import canary
+from connect.client import ConnectClient, ConnectError
+from connect.configurations import configuration, differs
+from connect.health import Verdict
+from contracts.services import SERVICES, Service
+from runtime.database import connect_engine, database_url
+from runtime.environment import Environment
+from runtime.logs import configure
+from runtime.waiting import until
+
+RUNNING_SECONDS_MAX = 90
+
+log = structlog.get_logger(__name__)
+
+
+def main() -> None:
+    environment = Environment()
+    urls = environment.texts("CONNECT_URLS")
+    servers = environment.texts("KAFKA_BOOTSTRAP_SERVERS")
+    databases = {
+        service: database_url(environment, f"{service.name.upper()}_DATABASE_URL") for service in SERVICES
+    }
+    environment.check()
+    configure("connectors")
+    client = ConnectClient(urls)
+    register(client)
+    wait_until_running(client)
+    prove(databases, servers)
+
+
+def register(client: ConnectClient) -> list[str]:
+    """PUT what differs; answers with the connectors that did."""
+    changed = []
+    for service in SERVICES:
+        wanted = configuration(service.connector)
+        if differs(client.config(service.connector), wanted):
+            client.put_config(service.connector, wanted)
+            changed.append(service.connector)
+    log.info("connectors are configured", changed=changed)
+    return changed
+
+
+def wait_until_running(client: ConnectClient) -> None:
+    """Wait until every connector and every task is RUNNING; what failed on the way is restarted.
+
+    A task that starts while Kafka elects a leader may fail, and Connect does not try again by itself.
+    """
+    until(
+        lambda: _all_running(client),
+        within_seconds=RUNNING_SECONDS_MAX,
+        every_seconds=1,
+        what="every connector to run",
+        retry_on=(ConnectError,),
+    )
+
+
+def prove(databases: Mapping[Service, URL], servers: Sequence[str]) -> None:
+    """A canary through every relay, all at once; raises RelayBroken for the first that fails."""
+    with ThreadPoolExecutor(max_workers=len(databases)) as pool:
+        proofs = [pool.submit(_prove, service, url, servers) for service, url in databases.items()]
+    for proof in proofs:
+        proof.result()
+
+
+def _all_running(client: ConnectClient) -> bool:
+    found = client.statuses()
+    sick = [name for name in _names() if name in found and found[name].verdict is not Verdict.HEALTHY]
+    for name in sick:
+        if found[name].verdict is Verdict.FAILED:
+            log.warning("restarting", connector=name, found=found[name].summary())
+            client.restart(name, only_failed=True)
+    if sick:
+        raise ConnectError("; ".join(f"{name}: {found[name].summary()}" for name in sick))
+    return all(name in found for name in _names())
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(service.connector for service in SERVICES)
+
+
+def _prove(service: Service, url: URL, servers: Sequence[str]) -> None:
+    engine = connect_engine(url, process="connectors", connections=1)
+    try:
+        canary.prove(service, engine, servers)
+    finally:
+        engine.dispose()
+    log.info("the relay works", connector=service.connector)
+
+
+if __name__ == "__main__":
+    main()
