@@ -62,6 +62,7 @@ class Node:
     environment: Mapping[str, str] = field(default_factory=dict)
     # Variables whose values are read from files when the process starts: an earlier job makes the files.
     secrets: Mapping[str, Path] = field(default_factory=dict)
+    folder: Path | None = None
     account: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10

@@ -50,7 +50,7 @@ class ChildProcess:
                 stdout=output,
                 stderr=output,
                 env=environment_of(node),
-                cwd="/" if node.account else ROOT,
+                cwd=node.folder or ROOT,
                 start_new_session=True,
             )
         return cls(node, process)

@@ -1,0 +1,162 @@
+"""The command line: every command ends by itself, and says what to do next when it fails."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from runtime import logs
+from runtime.errors import NeverlostError
+from stack import java, launch, logfiles, ports, record, status, topology
+from stack.errors import NotReady
+from stack.layout import DEFAULT_STATE
+from stack.supervisor import Supervisor
+
+Command = Callable[..., Any]
+
+FOLLOW_EVERY_SECONDS = 0.3
+
+
+def _offset(_context: click.Context, _parameter: click.Parameter, value: int) -> int:
+    if not ports.is_offset(value):
+        raise click.BadParameter(f"0, or {ports.OFFSET_LOW} to {ports.OFFSET_HIGH}")
+    return value
+
+
+state_option = click.option(
+    "--state",
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    default=DEFAULT_STATE,
+    help="The folder that holds the stack's data, logs and secrets.  [default: var/]",
+)
+offset_option = click.option(
+    "--port-offset", type=int, default=0, callback=_offset, help="Added to every port: 0, or 10000 to 50000."
+)
+failures_option = click.option(
+    "--failures",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="The share of payments, and of reservations, that fail on purpose.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Neverlost: food orders, and no event between the services is lost."""
+
+
+@cli.command()
+@state_option
+@offset_option
+@failures_option
+def up(state: Path, port_offset: int, failures: float) -> None:
+    """Start everything, and return when it is ready."""
+    console = Console()
+    wish = launch.Wish(state, port_offset, failures)
+    if now := record.read_running(state):
+        console.print("Already running.")
+        return console.print(status.where_to_look(now, state), markup=False, highlight=False)
+    parent = launch.start(wish, console, detached=True)
+    try:
+        now = launch.follow(wish, parent, console)
+    except BaseException:
+        launch.stop(state)
+        raise
+    console.print(status.where_to_look(now, state), markup=False, highlight=False)
+    return None
+
+
+@cli.command()
+@state_option
+def down(state: Path) -> None:
+    """Stop everything; the data stays."""
+    click.echo("Stopped." if launch.stop(state) else "Nothing was running.")
+
+
+@cli.command()
+@state_option
+def reset(state: Path) -> None:
+    """Stop everything and forget all data."""
+    launch.stop(state)
+    launch.forget(state)
+    click.echo("All data is gone; ./run up starts afresh.")
+
+
+@cli.command("status")
+@state_option
+@json_option
+def status_command(state: Path, as_json: bool) -> int:
+    """Show what runs. Exits with 0 when all is well, 1 when not, 2 while starting, 3 when nothing runs."""
+    return status.show(state, as_json=as_json)
+
+
+@cli.command("logs")
+@click.argument("name")
+@click.option("-f", "follow", is_flag=True, help="Go on with what is written from now on.")
+@click.option("-n", "lines", type=click.IntRange(0), default=50, show_default=True, help="How many lines.")
+@state_option
+def logs_command(name: str, follow: bool, lines: int, state: Path) -> None:
+    """Show the log of one process, or of `stack` itself."""
+    path = state / "logs" / f"{name}.log"
+    if not path.exists():
+        known = ", ".join(sorted(each.stem for each in path.parent.glob("*.log"))) or "none yet: ./run up"
+        raise NotReady(f"there is no log of {name}; there are: {known}")
+    for line in logfiles.tail(path, lines):
+        click.echo(line)
+    if follow:
+        _follow(path)
+
+
+@cli.command(hidden=True)
+@state_option
+@offset_option
+@failures_option
+@click.option("--only", multiple=True, help="This node and what it waits for.")
+def supervise(state: Path, port_offset: int, failures: float, only: tuple[str, ...]) -> int:
+    """Be the parent of a stack, in the foreground."""
+    logs.configure("stack")
+    wish = launch.Wish(state, port_offset, failures, only)
+    with record.only_parent(state):
+        layout = wish.layout(lambda: java.find() or "java")
+        nodes = topology.nodes(layout)
+        if only:
+            nodes = topology.with_dependencies(only, nodes)
+        return asyncio.run(Supervisor(layout, nodes).run())
+
+
+def _follow(path: Path) -> None:
+    """Print what is appended, until Ctrl-C; a rotated file is read from its beginning."""
+    place = path.stat().st_size
+    pause = threading.Event()
+    while not pause.wait(FOLLOW_EVERY_SECONDS):
+        place = min(place, path.stat().st_size) and place if path.stat().st_size >= place else 0
+        with path.open("rb") as file:
+            file.seek(place)
+            sys.stdout.buffer.write(file.read())
+            place = file.tell()
+        sys.stdout.flush()
+
+
+def main() -> None:
+    """Run a command; our own errors are told in one line, and become the exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except NeverlostError as error:
+        click.echo(f"neverlost: {error}", err=True)
+        code = getattr(error, "exit_code", 1)
+    except subprocess.CalledProcessError as error:
+        click.echo(f"neverlost: {error}", err=True)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,87 @@
+"""The services' processes: what each is started with, and what must be there before."""
+
+from collections.abc import Iterator
+
+from contracts.services import INVENTORY, PAYMENT, SERVICES, Service
+from stack.layout import Layout
+from stack.node import Answers, Kind, Listens, Node
+
+# An API that finishes its requests needs longer than a worker that finishes its batch.
+API_STOP_SECONDS, WORKER_STOP_SECONDS = 10, 10
+
+
+def nodes(layout: Layout) -> Iterator[Node]:
+    yield _gateway(layout)
+    for service in SERVICES:
+        yield _api(layout, service)
+        yield _worker(layout, f"{service.name}-worker", f"{service.name}.worker", service)
+    yield _worker(layout, "payment-executor", "payment.executor", PAYMENT)
+
+
+def database(layout: Layout, service: Service, prefix: str = "") -> dict[str, str]:
+    """The service's way to its database, under `DATABASE_URL` or `<PREFIX>_DATABASE_URL`."""
+    role = service.role("app")
+    return {
+        f"{prefix}DATABASE_URL": layout.database_url(role, service.database),
+        f"{prefix}DATABASE_PASSWORD_FILE": str(layout.secrets / role),
+    }
+
+
+def _gateway(layout: Layout) -> Node:
+    return Node(
+        name="gateway",
+        kind=Kind.GATEWAY,
+        command=(layout.python, "-m", "payment.simulated_gateway"),
+        port=layout.port("gateway"),
+        ready=Listens(),
+        environment={
+            "HTTP_BIND": layout.address("gateway"),
+            "GATEWAY_DATABASE": str(layout.state / "gateway.sqlite"),
+            "PAYMENT_FAILURE_RATE": str(layout.payment_failure_rate),
+        },
+    )
+
+
+def _api(layout: Layout, service: Service) -> Node:
+    app = f"{service.name}.app:create_app()"
+    return Node(
+        name=service.name,
+        kind=Kind.API,
+        command=(layout.python, "-m", "gunicorn", "--config", "web/gunicorn.conf.py", app),
+        port=layout.port(service.name),
+        ready=Answers("/readyz"),
+        after=("slots",),
+        stop_seconds=API_STOP_SECONDS,
+        environment={
+            "HTTP_BIND": layout.address(service.name),
+            "OPERATOR_TOKEN_FILE": str(layout.secrets / "operator_token"),
+            "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
+            **database(layout, service),
+        },
+    )
+
+
+def _worker(layout: Layout, name: str, module: str, service: Service) -> Node:
+    return Node(
+        name=name,
+        kind=Kind.WORKER,
+        command=(layout.python, "-m", module),
+        port=layout.port(name),
+        ready=Answers("/readyz"),
+        after=("slots", "topics"),
+        stop_seconds=WORKER_STOP_SECONDS,
+        environment={
+            "HEALTH_BIND": layout.address(name),
+            "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
+            **database(layout, service),
+            **_extras(layout, name),
+        },
+    )
+
+
+def _extras(layout: Layout, name: str) -> dict[str, str]:
+    extras = {
+        f"{INVENTORY.name}-worker": {"STOCK_FAILURE_RATE": str(layout.stock_failure_rate)},
+        "payment-executor": {"GATEWAY_URL": layout.url("gateway")},
+    }
+    return extras.get(name, {})

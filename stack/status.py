@@ -1,0 +1,122 @@
+"""What runs and whether it is well: for a person, and as the JSON that other programs read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from contracts.services import SERVICES
+from stack import record
+from stack.layout import CONNECT_WORKERS, Layout
+from stack.record import NodeRecord, Phase, StackRecord, State
+
+REQUEST_SECONDS_MAX = 5
+GREEN, RED, GREY = "green", "red", "grey"
+EXIT_CODE = {GREEN: 0, RED: 1, GREY: 2}
+NOT_RUNNING = 3
+
+
+def show(state: Path, *, as_json: bool) -> int:
+    """Print the answer, and return the exit code."""
+    now = record.read_running(state)
+    report = gather(now, state)
+    if now and now.warning:
+        click.echo(f"warning: {now.warning}", err=True)
+    if as_json:
+        click.echo(json.dumps(report))
+    elif now:
+        _print_tables(now, report)
+    else:
+        click.echo("Nothing is running; ./run up starts it.")
+    return EXIT_CODE[report["verdict"]] if now else NOT_RUNNING
+
+
+def gather(now: StackRecord | None, state: Path) -> dict[str, Any]:
+    layout = Layout(state=state, port_offset=now.port_offset if now else 0)
+    connectors = _connectors(layout) if now else []
+    return {
+        "verdict": _verdict(now, connectors),
+        "processes": [_process(node) for node in now.processes] if now else [],
+        "connectors": connectors,
+        "databases": [
+            {"service": each.name, "dsn": layout.database_url(each.role("app"), each.database)}
+            for each in SERVICES
+        ],
+        "bootstrap_servers": layout.bootstrap_servers,
+    }
+
+
+def where_to_look(now: StackRecord, state: Path) -> str:
+    """The addresses, and what to try next."""
+    layout = Layout(state=state, port_offset=now.port_offset)
+    url = layout.url
+    return f"""
+Ready.  order {url("order")}   payment {url("payment")}   inventory {url("inventory")}
+        PostgreSQL {layout.address("postgres")}   Connect {url("connect-1")}
+        Kafka {layout.bootstrap_servers}
+
+Place an order, then watch it go from PENDING over PAID to COMPLETED:
+
+  curl -s {url("order")}/orders -H 'Content-Type: application/json' \\
+       -d '{{"items":[{{"sku":"PIZZA","quantity":1}}]}}'
+  curl -s {url("order")}/orders
+
+Look around: ./run status    ./run logs order-worker -f    Stop: ./run down
+"""
+
+
+def _verdict(now: StackRecord | None, connectors: list[dict[str, Any]]) -> str:
+    if now is None or now.phase is not Phase.READY:
+        return RED if now and now.phase is Phase.FAILED else GREY
+    running = all(node.state is State.RUNNING for node in now.processes)
+    relaying = all(
+        each["state"] == "RUNNING" and each["tasks"] and set(each["tasks"]) == {"RUNNING"}
+        for each in connectors
+    )
+    expected = any(node.name in CONNECT_WORKERS for node in now.processes)
+    complete = len(connectors) == len(SERVICES) or not expected
+    return GREEN if running and relaying and complete else RED
+
+
+def _process(node: NodeRecord) -> dict[str, Any]:
+    fields = ("name", "kind", "pid", "address", "state")
+    return {field: getattr(node, field) for field in fields}
+
+
+def _connectors(layout: Layout) -> list[dict[str, Any]]:
+    """Each connector and the states of its tasks, asked of the first worker that answers."""
+    for worker in CONNECT_WORKERS:
+        with requests.Session() as session:
+            session.trust_env = False  # A proxy has no business on 127.0.0.1.
+            try:
+                answer = session.get(
+                    f"{layout.url(worker)}/connectors?expand=status", timeout=REQUEST_SECONDS_MAX
+                )
+                answer.raise_for_status()
+            except requests.RequestException:
+                continue
+            return [_connector(name, entry["status"]) for name, entry in sorted(answer.json().items())]
+    return []
+
+
+def _connector(name: str, status: dict[str, Any]) -> dict[str, Any]:
+    tasks = [task["state"] for task in status["tasks"]]
+    return {"name": name, "state": status["connector"]["state"], "tasks": tasks}
+
+
+def _print_tables(now: StackRecord, report: dict[str, Any]) -> None:
+    console = Console()
+    processes = Table("process", "kind", "pid", "address", "state", "restarts", title=f"{report['verdict']}")
+    for node in now.processes:
+        processes.add_row(
+            node.name, node.kind, str(node.pid or ""), node.address, node.state, str(node.restarts or "")
+        )
+    console.print(processes)
+    for each in report["connectors"]:
+        console.print(
+            f"connector {each['name']}: {each['state']}, tasks {', '.join(each['tasks']) or 'none'}"
+        )

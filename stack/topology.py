@@ -1,0 +1,164 @@
+"""The list of everything the stack starts, and what waits for what: the native twin of docker-compose.yml."""
+
+import signal
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from connect import worker
+from contracts.services import SERVICES
+from stack import kafka, postgres, services
+from stack.layout import BROKERS, CONNECT_WORKERS, Layout
+from stack.node import Answers, Ends, Kind, Listens, Node, Succeeds
+from stack.ports import HOST
+
+CONNECT_JVM_OPTIONS = ("-Xms256m", "-Xmx768m", "-XX:+UseSerialGC")
+
+
+def nodes(layout: Layout) -> tuple[Node, ...]:
+    """Every node of a layout. Starts nothing, reads nothing."""
+    return (
+        *_postgres(layout),
+        *_brokers(layout),
+        *_jobs(layout),
+        *(_connect_worker(layout, name) for name in CONNECT_WORKERS),
+        *services.nodes(layout),
+        _connect_supervisor(layout),
+    )
+
+
+def with_dependencies(wanted: Iterable[str], all_nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """The wanted nodes and everything they wait for, in the list's own order."""
+    by_name = {node.name: node for node in all_nodes}
+    found: set[str] = set()
+    waiting = list(wanted)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += by_name[name].after
+    return tuple(node for name, node in by_name.items() if name in found)
+
+
+def _postgres(layout: Layout) -> Iterator[Node]:
+    home = layout.postgres_home
+    place = (str(home.binaries), str(home.data), home.account or "")
+    yield Node(
+        name="postgres-data",
+        kind=Kind.JOB,
+        command=(layout.python, "-m", "stack.postgres", *place, str(layout.secrets / "postgres")),
+        ready=Ends(),
+    )
+    yield Node(
+        name="postgres",
+        kind=Kind.DATABASE,
+        command=postgres.command(
+            home, layout.port("postgres"), {"max_slot_wal_keep_size": f"{layout.slot_wal_keep_mb}MB"}
+        ),
+        port=layout.port("postgres"),
+        ready=Succeeds(postgres.is_accepting(home, layout.port("postgres"))),
+        after=("postgres-data",),
+        account=home.account,
+        folder=Path("/"),  # One that every account can enter.
+        # Fast shutdown: sessions are ended, a checkpoint is written. An orphan skips the checkpoint.
+        stop_signal=signal.SIGINT,
+        stop_seconds=20,
+        orphan_signal=signal.SIGQUIT,
+    )
+
+
+def _brokers(layout: Layout) -> Iterator[Node]:
+    place = (str(layout.state), str(layout.cache), layout.java, str(layout.port_offset))
+    yield Node(
+        name="broker-data",
+        kind=Kind.JOB,
+        command=(layout.python, "-m", "stack.kafka", *place),
+        ready=Ends(),
+    )
+    for name in BROKERS:
+        yield Node(
+            name=name,
+            kind=Kind.BROKER,
+            command=kafka.command(layout, name),
+            port=layout.port(name),
+            ready=Listens(),
+            after=("broker-data",),
+        )
+
+
+def _jobs(layout: Layout) -> Iterator[Node]:
+    admin = {
+        "ADMIN_DATABASE_URL": layout.database_url(postgres.SUPERUSER, "postgres"),
+        "ADMIN_DATABASE_PASSWORD_FILE": str(layout.secrets / postgres.SUPERUSER),
+    }
+    brokers = {"KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers}
+    connect = {"CONNECT_URLS": layout.connect_urls}
+    databases = {
+        key: value
+        for service in SERVICES
+        for key, value in services.database(layout, service, f"{service.name.upper()}_").items()
+    }
+    yield _job(layout, "migrate", "migrations", ("postgres",), {**admin, "SECRETS_DIR": str(layout.secrets)})
+    yield _job(layout, "topics", "messaging.topics", BROKERS, brokers)
+    yield _job(layout, "slots", "connect.slots", ("migrate", *BROKERS), {**admin, **brokers, **connect})
+    yield _job(
+        layout,
+        "connectors",
+        "connect.register",
+        ("slots", "topics", *CONNECT_WORKERS),
+        {**brokers, **connect, **databases},
+    )
+
+
+def _job(layout: Layout, name: str, module: str, after: tuple[str, ...], environment: dict[str, str]) -> Node:
+    return Node(
+        name=name,
+        kind=Kind.JOB,
+        command=(layout.python, "-m", module),
+        ready=Ends(),
+        after=after,
+        environment=environment,
+    )
+
+
+def _connect_worker(layout: Layout, name: str) -> Node:
+    return Node(
+        name=name,
+        kind=Kind.CONNECT,
+        command=tuple(worker.command(layout.java, layout.cache, CONNECT_JVM_OPTIONS)),
+        port=layout.port(name),
+        ready=Answers("/health"),
+        # Its own topics are made by the job, as all topics are; the relays' passwords by the bootstrap.
+        after=("topics", "migrate"),
+        environment={
+            "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
+            "CONNECT_REST_HOST": HOST,
+            "CONNECT_REST_PORT": str(layout.port(name)),
+            **_database_addresses(layout),
+        },
+        secrets={
+            f"{service.name.upper()}_RELAY_PASSWORD": layout.secrets / service.role("relay")
+            for service in SERVICES
+        },
+    )
+
+
+def _database_addresses(layout: Layout) -> dict[str, str]:
+    address = {"HOST": HOST, "PORT": str(layout.port("postgres"))}
+    return {
+        f"{service.name.upper()}_DATABASE_{part}": value
+        for service in SERVICES
+        for part, value in address.items()
+    }
+
+
+def _connect_supervisor(layout: Layout) -> Node:
+    name = "connect-supervisor"
+    return Node(
+        name=name,
+        kind=Kind.SUPERVISOR,
+        command=(layout.python, "-m", "connect.supervisor"),
+        port=layout.port(name),
+        ready=Answers("/readyz"),
+        after=("connectors",),
+        environment={"CONNECT_URLS": layout.connect_urls, "HEALTH_BIND": layout.address(name)},
+    )
