@@ -78,7 +78,7 @@ ALL_TOPICS = (*MESSAGE_TOPICS, CANARY, *_HEARTBEATS, *_CONNECTOR_OFFSETS, *_CONN
 
 def written_by(service: str) -> tuple[str, ...]:
     """The topics that the outbox of a service may name."""
-    return tuple(t.name for t in MESSAGE_TOPICS if t.writer == service) + (CANARY.name,)
+    return (*(t.name for t in MESSAGE_TOPICS if t.writer == service), CANARY.name)
 
 
 def read_by(service: str) -> tuple[str, ...]:

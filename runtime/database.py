@@ -1,8 +1,11 @@
 """The way to a service's database: engine, limits, and names for constraints."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, BigInteger, Engine, Text, create_engine, make_url
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from runtime.environment import Environment
 
@@ -14,6 +17,14 @@ NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+# What a Python type is in every model: times with their zone, text without a length, numbers that last.
+COLUMN_TYPES = {datetime: TIMESTAMP(timezone=True), str: Text, int: BigInteger}
+
+
+def one_of(column: str, values: type[StrEnum]) -> str:
+    """A CHECK that a column holds one of an enum's values."""
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,13 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from runtime.errors import SettingsError
+
+Number = TypeVar("Number", int, float)
+
+_KINDS: Mapping[type, str] = {int: "a whole number", float: "a number"}
 
 
 class Environment:
@@ -27,11 +32,11 @@ class Environment:
         return value
 
     def whole(self, name: str, default: int, *, low: int = 0) -> int:
-        return int(self._number(name, default, low, None, int, "a whole number"))
+        return self._number(name, int, default, low, None)
 
     def rate(self, name: str, default: float = 0.0) -> float:
         """A share between 0 and 1."""
-        return self._number(name, default, 0, 1, float, "a number")
+        return self._number(name, float, default, 0.0, 1.0)
 
     def file(self, name: str, default: str | None = None) -> str:
         """The text inside the file that the variable names: how passwords and tokens arrive."""
@@ -63,13 +68,13 @@ class Environment:
             raise SettingsError("; ".join(self._problems))
 
     def _number(
-        self, name: str, default: float, low: float, high: float | None, kind: type, what: str
-    ) -> float:
+        self, name: str, kind: type[Number], default: Number, low: Number, high: Number | None
+    ) -> Number:
         value = self._variables.get(name) or str(default)
         try:
-            number: float = kind(value)
+            number = kind(value)
         except ValueError:
-            self._problems.append(f"{name}={value!r} is not {what}")
+            self._problems.append(f"{name}={value!r} is not {_KINDS[kind]}")
             return default
         if number < low or (high is not None and number > high):
             bounds = f"at least {low}" if high is None else f"between {low} and {high}"

@@ -1,0 +1,57 @@
+"""The inventory service's HTTP: parse, call a use case in one transaction, answer."""
+
+from typing import Annotated, Any
+
+from flask import Blueprint, Response, jsonify
+from pydantic import Field
+from sqlalchemy import Engine, Row
+
+from inventory import handlers, queries
+from web.operator import operator_only
+from web.pages import PageQuery, page
+from web.problems import not_found
+from web.validation import RequestModel, read_body, read_query, read_sku
+
+
+class RestockRequest(RequestModel):
+    quantity: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+
+
+def inventory_routes(engine: Engine) -> Blueprint:
+    """The routes, each its own transaction on `engine`."""
+    routes = Blueprint("inventory", __name__)
+
+    @routes.get("/stock")
+    def list_stock() -> Response:
+        query = read_query(PageQuery)
+        wanted = {"after": query.after(), "limit": query.limit + 1}
+        with engine.begin() as connection:
+            rows = connection.execute(queries.LIST_STOCK, wanted).all()
+        return jsonify(page("stock", [view(row) for row in rows], limit=query.limit, key="sku"))
+
+    @routes.get("/stock/<sku>")
+    def get(sku: str) -> Response:
+        with engine.begin() as connection:
+            row = connection.execute(queries.GET_STOCK, {"sku": read_sku(sku)}).first()
+        return _found(row)
+
+    @routes.post("/stock/<sku>/restock")
+    @operator_only
+    def restock(sku: str) -> Response:
+        wanted = read_body(RestockRequest)
+        with engine.begin() as connection:
+            row = handlers.restock(connection, read_sku(sku), wanted.quantity)
+        return _found(row)
+
+    return routes
+
+
+def view(stock: Row[Any]) -> dict[str, Any]:
+    """A sku's stock as the outside sees it."""
+    return {"sku": stock.sku, "on_hand": stock.on_hand, "reserved": stock.reserved, "sold": stock.sold}
+
+
+def _found(row: Row[Any] | None) -> Response:
+    if row is None:
+        raise not_found("sku")
+    return jsonify(view(row))

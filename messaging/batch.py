@@ -1,0 +1,87 @@
+"""One batch: claim, rounds, outbox, COMMIT. The one transaction boundary of a message worker."""
+
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from messaging import dead_letters, inbox
+from messaging.envelope import Delivery
+from messaging.errors import is_messages_own
+from messaging.handlers import Consumer
+from messaging.rounds import halves, split_held
+
+log = structlog.get_logger(__name__)
+
+
+class BatchProcessor:
+    """Handles what one poll returned, once in effect however often it is delivered."""
+
+    def __init__(self, engine: Engine, consumer: Consumer) -> None:
+        self._engine = engine
+        self._consumer = consumer
+        self._window = inbox.InboxWindow()
+
+    def process(self, deliveries: Sequence[Delivery]) -> None:
+        """Return when every delivery is handled, queued or parked, and committed.
+
+        Raises where the database, not a message, is to blame; nothing of the failing part is then
+        kept, and the same deliveries may be given again.
+        """
+        try:
+            with self._engine.begin() as connection:
+                self._handle(connection, deliveries)
+        except Exception as error:
+            if not is_messages_own(error):
+                raise
+            self._find_culprit(deliveries, error)
+
+    def _handle(self, connection: Connection, deliveries: Sequence[Delivery]) -> None:
+        fresh = self._claim(connection, deliveries)
+        if not fresh:
+            return
+        held = dead_letters.held_keys(connection, self._consumer.service, fresh)
+        free, queued = split_held(fresh, held)
+        dead_letters.queue_behind(connection, self._consumer.service, queued)
+        if free:
+            self._consumer.handle(connection, free)
+
+    def _claim(self, connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """The deliveries that are new; those whose id says nothing are parked on the way."""
+        judged: list[Delivery] = []
+        for delivery in deliveries:
+            if problem := self._problem(connection, delivery):
+                dead_letters.park_stray(connection, self._consumer.service, delivery, problem)
+            else:
+                judged.append(delivery)
+        return inbox.claim(connection, self._consumer.service, judged) if judged else []
+
+    def _problem(self, connection: Connection, delivery: Delivery) -> str | None:
+        if delivery.event_id is None:
+            return "the record carries no event id"
+        return self._window.problem(connection, delivery.event_id)
+
+    def _find_culprit(self, deliveries: Sequence[Delivery], error: Exception) -> None:
+        if len(deliveries) > 1:
+            for part in halves(deliveries):
+                self.process(part)
+            return
+        self._park(deliveries[0], error)
+
+    def _park(self, delivery: Delivery, error: Exception) -> None:
+        """The message's inbox row and its dead letter, in one transaction."""
+        reason = f"{type(error).__name__}: {error}"
+        with self._engine.begin() as connection:
+            for culprit in self._claim(connection, [delivery]):
+                dead_letters.park_culprit(connection, self._consumer.service, culprit, reason)
+        log.error(
+            "message parked",
+            order_id=delivery.key,
+            event_id=str(delivery.event_id),
+            type=delivery.type,
+            topic=delivery.topic,
+            partition=delivery.partition,
+            offset=delivery.offset,
+            reason=reason,
+            exc_info=error,
+        )

@@ -1,0 +1,68 @@
+"""One Kafka record as this project sees it: the envelope from its headers, the message from its value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from contracts.messages import MESSAGES, Message
+from messaging.errors import UnreadableMessage
+
+# How the relay names what it puts into headers (see connect/connectors/*.json).
+ID, TYPE, SOURCE, TIME = "ce_id", "ce_type", "ce_source", "ce_time"
+SEQUENCE, SAGA_ID, TRACEPARENT = "sequence", "saga_id", "traceparent"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A record that came from a topic. `event_id` is None where the record carries no valid id."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    headers: Mapping[str, str]
+    event_id: UUID | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "event_id", _uuid(self.headers.get(ID, "")))
+
+    @property
+    def type(self) -> str:
+        return self.headers.get(TYPE, "")
+
+    @property
+    def passes_hold(self) -> bool:
+        message = MESSAGES.get(self.type)
+        return message is not None and message.compensation
+
+    def message(self) -> Message:
+        """The payload, checked against its type; UnreadableMessage where it is not one of ours."""
+        kind = MESSAGES.get(self.type)
+        if kind is None:
+            raise UnreadableMessage(f"the type {self.type!r} is not known")
+        try:
+            message = kind.model_validate_json(self.value)
+        except ValidationError as error:
+            raise UnreadableMessage(_explain(error)) from None
+        if message.key != self.key:
+            raise UnreadableMessage(f"the key {self.key!r} is not the order id {message.key}")
+        return message
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _explain(error: ValidationError) -> str:
+    """Which fields are wrong and why; never the values, which may be private."""
+    told = [
+        f"{'.'.join(map(str, e['loc'])) or 'payload'}: {e['msg']}"
+        for e in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    return "; ".join(told[:5])

@@ -1,0 +1,40 @@
+"""What can go wrong with a message, by consequence.
+
+NeverlostError
+  · OutsideTransaction   the caller's bug: an outbox row without its business row
+  · MessageFault         never again as it is: the message is parked
+      · UnreadableMessage
+"""
+
+from psycopg import errors as postgres
+from sqlalchemy.exc import DBAPIError
+
+from runtime.errors import NeverlostError
+
+
+class OutsideTransaction(NeverlostError):  # noqa: N818 - it says what happened
+    """An outbox row may only be written in the transaction of its business row."""
+
+
+class MessageFault(NeverlostError):  # noqa: N818
+    """The message can never be handled as it is."""
+
+
+class UnreadableMessage(MessageFault):
+    """The record is not one of the messages that services agreed on."""
+
+
+# What the message itself brought about: a value that does not fit, a constraint it breaks.
+_OWN_DATABASE_FAULTS = (postgres.DataError, postgres.IntegrityError)
+
+
+def is_messages_own(error: Exception) -> bool:
+    """Whether the message is to blame, and not the database, the network or the moment.
+
+    A failure of our own code on one message counts as the message's: others must be able to go on.
+    A database error that is neither bad data nor a broken constraint does not (gone, deadlock,
+    serialization, timeout, a missing grant): trying again may help, parking everything would not.
+    """
+    if isinstance(error, DBAPIError):
+        return isinstance(error.orig, _OWN_DATABASE_FAULTS)
+    return not isinstance(error, OSError | OutsideTransaction)

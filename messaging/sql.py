@@ -1,0 +1,89 @@
+"""Every statement of the mechanism, by name, each with its reason."""
+
+from sqlalchemy import text
+
+# One statement for all rows, yet each row an ordinary heap insert with a WAL position of its own:
+# rows that share one (COPY does that) are the least proven case of a relay's restart.
+WRITE_OUTBOX = text("""
+    INSERT INTO outbox
+        (aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id, traceparent)
+    SELECT :service, key, type, payload::json, topic, sequence, :source, saga_id, traceparent
+    FROM unnest(
+        CAST(:keys AS text[]), CAST(:types AS text[]), CAST(:payloads AS text[]), CAST(:topics AS text[]),
+        CAST(:sequences AS bigint[]), CAST(:saga_ids AS text[]), CAST(:traceparents AS text[])
+    ) AS row (key, type, payload, topic, sequence, saga_id, traceparent)
+""")
+
+# No row back means that the event was handled before. A concurrent twin waits here for our commit;
+# the order of ids is the same for everybody, so two workers cannot wait for each other.
+CLAIM_EVENTS = text("""
+    INSERT INTO inbox (event_id, consumer, topic, partition, "offset")
+    SELECT event_id, :consumer, topic, partition, "offset"
+    FROM unnest(
+        CAST(:event_ids AS uuid[]), CAST(:topics AS text[]),
+        CAST(:partitions AS int[]), CAST(:offsets AS bigint[])
+    ) AS row (event_id, topic, partition, "offset")
+    ORDER BY event_id
+    ON CONFLICT DO NOTHING
+    RETURNING event_id
+""")
+
+# The ids that the inbox has partitions for: the upper bound of the newest, the lower of the oldest.
+INBOX_PARTITIONS = text("""
+    SELECT pg_get_expr(child.relpartbound, child.oid) AS bounds
+    FROM pg_inherits JOIN pg_class child ON child.oid = pg_inherits.inhrelid
+    WHERE pg_inherits.inhparent = 'inbox'::regclass AND NOT pg_inherits.inhdetachpending
+""")
+
+MAKE_PARTITIONS = text("SELECT make_partitions(:days_ahead)")
+
+# Locked, so that a redrive of the key is either wholly before or wholly after this batch.
+LOCK_HOLDS = text("""
+    SELECT key FROM key_holds
+    WHERE consumer = :consumer AND key = ANY(CAST(:keys AS text[]))
+    ORDER BY key
+    FOR UPDATE
+""")
+
+HOLD_KEYS = text("""
+    INSERT INTO key_holds (consumer, key)
+    SELECT DISTINCT :consumer, key FROM unnest(CAST(:keys AS text[])) AS row (key)
+    ORDER BY key
+    ON CONFLICT DO NOTHING
+""")
+
+RELEASE_HOLD = text("DELETE FROM key_holds WHERE consumer = :consumer AND key = :key")
+
+PARK = text("""
+    INSERT INTO dead_letters
+        (consumer, key, event_id, type, topic, partition, "offset", headers, value, state, reason)
+    VALUES
+        (:consumer, :key, :event_id, :type, :topic, :partition, :offset, CAST(:headers AS jsonb), :value,
+         :state, :reason)
+    ON CONFLICT DO NOTHING
+""")
+
+HELD_KEYS = text("""
+    SELECT key FROM key_holds
+    WHERE consumer = :consumer AND (CAST(:key AS text) IS NULL OR key = :key)
+    ORDER BY held_since
+""")
+
+FIRST_WAITING = text("""
+    SELECT id, key, topic, partition, "offset", headers, value FROM dead_letters
+    WHERE consumer = :consumer AND key = :key AND settled_at IS NULL AND state IN ('culprit', 'queued')
+    ORDER BY id LIMIT 1
+""")
+
+SETTLE_LETTER = text("UPDATE dead_letters SET settled_at = clock_timestamp() WHERE id = :id")
+
+REFUSE_LETTER = text("""
+    UPDATE dead_letters SET attempts = attempts + 1, state = 'culprit', reason = :reason WHERE id = :id
+""")
+
+LIST_LETTERS = text("""
+    SELECT id, consumer, key, event_id, type, topic, partition, "offset", state, reason, attempts, parked_at
+    FROM dead_letters
+    WHERE settled_at IS NULL AND (CAST(:key AS text) IS NULL OR key = :key)
+    ORDER BY id LIMIT :limit
+""")

@@ -1,0 +1,91 @@
+"""Make every topic, and place every group at the beginning: `python -m messaging.topics`.
+
+Safe to repeat. Consumers run with offset reset `none`, so a group must have a position before its
+first poll; it is the beginning, which at worst repeats what the inbox knows.
+"""
+
+import structlog
+from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
+from kafka.admin import OffsetSpec
+from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError
+
+from contracts.services import SERVICES
+from contracts.topics import ALL_TOPICS, REPLICATION_FACTOR, Topic, read_by
+from runtime.environment import Environment
+from runtime.logs import configure
+from runtime.waiting import until
+
+log = structlog.get_logger(__name__)
+
+
+def make_topics(admin: KafkaAdminClient) -> list[str]:
+    """Create the topics that are missing; answers with their names."""
+    existing = set(admin.list_topics())
+    missing = [topic for topic in ALL_TOPICS if topic.name not in existing]
+    if missing:
+        try:
+            admin.create_topics(
+                {topic.name: _options(topic) for topic in missing}, timeout_ms=30_000, wait_for_metadata=True
+            )
+        except TopicAlreadyExistsError:
+            log.info("another made them at the same time")
+    return [topic.name for topic in missing]
+
+
+def place_groups(admin: KafkaAdminClient) -> list[str]:
+    """Put groups that have no position in a partition at its beginning; answers with the groups."""
+    placed = []
+    for service in SERVICES:
+        wanted = [tp for name in read_by(service.name) for tp in _partitions(name)]
+        known = admin.list_group_offsets(service.name).get(service.name, {})
+        missing = [tp for tp in wanted if known.get(tp) is None or known[tp].offset < 0]
+        if missing:
+            _place(admin, service.name, missing)
+            placed.append(service.name)
+    return placed
+
+
+def main() -> None:
+    environment = Environment()
+    servers = environment.texts("KAFKA_BOOTSTRAP_SERVERS")
+    environment.check()
+    configure("topics")
+    admin = KafkaAdminClient(bootstrap_servers=list(servers), request_timeout_ms=10_000)
+    try:
+        made, placed = until(
+            lambda: (make_topics(admin), place_groups(admin)),
+            within_seconds=60,
+            what="topics and groups",
+            every_seconds=0.5,
+            retry_on=(KafkaError,),
+        )
+    finally:
+        admin.close()
+    log.info("topics are there", made=made, placed=placed)
+
+
+def _place(admin: KafkaAdminClient, group: str, partitions: list[TopicPartition]) -> None:
+    begins = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
+    results = admin.alter_group_offsets(
+        group, {tp: OffsetAndMetadata(begins[tp].offset, "", -1) for tp in partitions}
+    )
+    for error in results.values():
+        if error is not NoError:
+            raise error(f"group {group} could not be placed at the beginning")
+
+
+def _options(topic: Topic) -> dict[str, object]:
+    return {
+        "num_partitions": topic.partitions,
+        "replication_factor": REPLICATION_FACTOR,
+        "configs": topic.all_settings,
+    }
+
+
+def _partitions(name: str) -> list[TopicPartition]:
+    count = next(topic.partitions for topic in ALL_TOPICS if topic.name == name)
+    return [TopicPartition(name, number) for number in range(count)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""A message worker as a process."""
+
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import URL
+
+from messaging.batch import BatchProcessor
+from messaging.consumer import MessageWorker, connect_consumer
+from messaging.handlers import Consumer
+from messaging.partitions import PartitionKeeper
+from runtime.database import connect_engine, database_url
+from runtime.environment import Environment
+from runtime.health import serve_health
+from runtime.logs import configure
+from runtime.stopping import stop_requested
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    database: URL
+    bootstrap_servers: tuple[str, ...]
+    health_bind: tuple[str, int]
+
+    @classmethod
+    def read(cls, environment: Environment) -> "WorkerSettings":
+        return cls(
+            database=database_url(environment),
+            bootstrap_servers=environment.texts("KAFKA_BOOTSTRAP_SERVERS"),
+            health_bind=environment.bind("HEALTH_BIND"),
+        )
+
+
+def run_worker(consumer: Consumer, settings: WorkerSettings) -> None:
+    """Consume until SIGTERM; return after the batch in hand is done."""
+    process = f"{consumer.service}-worker"
+    configure(process)
+    stop = stop_requested()
+    engine = connect_engine(settings.database, process=process, connections=2)
+    worker = MessageWorker(
+        connect_consumer(settings.bootstrap_servers, consumer.service, consumer.topics),
+        BatchProcessor(engine, consumer),
+        PartitionKeeper(engine),
+        stop,
+    )
+    health = serve_health(settings.health_bind, worker.problems)
+    log.info("worker started", topics=consumer.topics)
+    try:
+        worker.run()
+    finally:
+        health.shutdown()
+        engine.dispose()
+    log.info("worker stopped")

@@ -1,0 +1,166 @@
+"""The payment executor: makes the calls that intents ask for, and stores what came of them.
+
+`python -m payment.executor`. Any number may run: an intent is claimed by lease, and the first result
+to be stored is the only one. A call that may have happened before is asked for before it is made.
+"""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import structlog
+from sqlalchemy import Engine, Row
+from sqlalchemy.exc import OperationalError
+
+from contracts.messages import Money
+from payment import handlers, queries
+from payment.gateway import Gateway, HttpGateway, Outcome, OutcomeUnknown
+from payment.handlers import Result
+from payment.models import Operation
+from runtime.database import connect_engine, database_url
+from runtime.environment import Environment, instance_name
+from runtime.health import serve_health
+from runtime.logs import configure
+from runtime.stopping import stop_requested
+from runtime.waiting import Backoff
+
+log = structlog.get_logger(__name__)
+
+CALLS_AT_ONCE = 16
+LEASE_SECONDS = 30  # longer than a question and a call, each with its time-outs
+SWEEP_SECONDS = 1.0  # how long an intent whose wake-up was lost may wait
+_ASK_AGAIN = Backoff(attempts=0, first_seconds=0.5, most_seconds=30.0)
+_DATABASE = Backoff(attempts=12, first_seconds=0.1, most_seconds=5.0)
+
+
+def call(gateway: Gateway, intent: Row[Any]) -> Result:
+    """Make an intent's call. Raises OutcomeUnknown, and may block for seconds."""
+    operation = Operation(intent.operation)
+    key = str(intent.id)
+    outcome = gateway.find(key) if intent.attempts > 1 else None
+    if outcome is None and operation is Operation.CHARGE:
+        money = Money(amount=intent.amount, currency=intent.currency)
+        outcome = gateway.charge(key, money, intent.payment_token)
+    elif outcome is None and intent.captured == 0:
+        outcome = Outcome(reference="nothing to refund")
+    elif outcome is None:
+        money = Money(amount=intent.captured, currency=intent.currency)
+        outcome = gateway.refund(key, money, str(intent.charge_id))
+    return Result(intent.id, intent.order_id, operation, outcome)
+
+
+@dataclass
+class Executor:
+    """Claims, calls and stores, until it is asked to stop; the calls run in threads."""
+
+    engine: Engine
+    gateway: Gateway
+    name: str
+    stop: threading.Event
+    wake: threading.Event = field(default_factory=threading.Event)
+    _calls: dict[Future[Result], Row[Any]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Return when stopped and the calls in flight are stored."""
+        with ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="gateway") as threads:
+            while not self.stop.is_set() or self._calls:
+                self.wake.clear()
+                if not self._turn(threads):
+                    self.wake.wait(SWEEP_SECONDS)
+
+    def _turn(self, threads: ThreadPoolExecutor) -> bool:
+        """Store what is done, start what is due; whether there was anything."""
+        for pause in _DATABASE:
+            try:
+                return self._store() | self._start(threads)
+            except OperationalError as error:
+                log.warning("the database did not answer", reason=str(error.orig))
+            self.stop.wait(pause)
+        return self._store() | self._start(threads)
+
+    def _start(self, threads: ThreadPoolExecutor) -> bool:
+        room = 0 if self.stop.is_set() else CALLS_AT_ONCE - len(self._calls)
+        intents = self._claim(room) if room else []
+        for intent in intents:
+            future = threads.submit(call, self.gateway, intent)
+            self._calls[future] = intent
+            future.add_done_callback(lambda _done: self.wake.set())
+        return bool(intents)
+
+    def _claim(self, room: int) -> Sequence[Row[Any]]:
+        with self.engine.begin() as connection:
+            wanted = {"limit": room, "executor": self.name, "lease_seconds": LEASE_SECONDS}
+            return connection.execute(queries.CLAIM_INTENTS, wanted).all()
+
+    def _store(self) -> bool:
+        """One transaction for every call that came back; they are forgotten only after it."""
+        done = [future for future in self._calls if future.done()]
+        if not done:
+            return False
+        with self.engine.begin() as connection:
+            known = [future.result() for future in done if future.exception() is None]
+            if known:
+                handlers.store_results(connection, known)
+            for future in done:
+                if error := future.exception():
+                    self._postpone(connection, self._calls[future], error)
+        for future in done:
+            del self._calls[future]
+        return True
+
+    def _postpone(self, connection: Any, intent: Row[Any], error: BaseException) -> None:
+        if not isinstance(error, OutcomeUnknown):
+            raise error
+        seconds = _ASK_AGAIN.pause(intent.attempts)
+        handlers.postpone(connection, intent, seconds)
+        log.warning(
+            "the gateway's answer is not known",
+            order_id=str(intent.order_id),
+            operation=intent.operation,
+            attempts=intent.attempts,
+            asked_again_in_seconds=round(seconds, 1),
+            reason=str(error),
+        )
+
+
+def listen(url: str, wake: threading.Event, stop: threading.Event) -> None:
+    """Set `wake` whenever intents were committed. A lost connection costs only latency: sweeps go on."""
+    while not stop.is_set():
+        try:
+            with psycopg.connect(
+                url, autocommit=True, application_name="payment-executor listen"
+            ) as listener:
+                listener.execute("LISTEN payment_intents")
+                while not stop.is_set():
+                    for _ in listener.notifies(timeout=1.0, stop_after=1):
+                        wake.set()
+        except psycopg.OperationalError as error:
+            log.warning("wake-ups are lost for now", reason=str(error))
+            stop.wait(1.0)
+
+
+def main() -> None:
+    environment = Environment()
+    url = database_url(environment)
+    gateway_url = environment.text("GATEWAY_URL")
+    health_bind = environment.bind("HEALTH_BIND")
+    environment.check()
+    configure("payment-executor")
+    stop = stop_requested()
+    engine = connect_engine(url, process="payment-executor", connections=2)
+    name = instance_name("payment-executor")
+    executor = Executor(engine, HttpGateway(gateway_url, CALLS_AT_ONCE), name, stop)
+    plain_url = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    threading.Thread(target=listen, args=(plain_url, executor.wake, stop), daemon=True).start()
+    health = serve_health(health_bind, dict)
+    log.info("executor started", executor=name)
+    executor.run()
+    health.shutdown()
+    log.info("executor stopped")
+
+
+if __name__ == "__main__":
+    main()

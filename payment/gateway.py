@@ -1,0 +1,85 @@
+"""The port to a payment gateway, and the adapter that speaks HTTP to one."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import requests
+
+from contracts.messages import Money
+from runtime.errors import NeverlostError
+
+_TIMEOUT_SECONDS = (2.0, 5.0)  # to connect, to answer
+
+
+class OutcomeUnknown(NeverlostError):  # noqa: N818 - it says what is known
+    """The gateway may or may not have done it. Ask `find` before anything is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the gateway did, under its reference; `declined` is the reason where it refused."""
+
+    reference: str
+    declined: str | None = None
+
+
+class Gateway(Protocol):
+    """What the executor needs of a gateway. `key` makes a repeated call harmless.
+
+    Every method may block for some seconds and raises OutcomeUnknown when the answer is not certain.
+    """
+
+    def charge(self, key: str, money: Money, token: str) -> Outcome: ...
+
+    def refund(self, key: str, money: Money, charge_key: str) -> Outcome: ...
+
+    def find(self, key: str) -> Outcome | None:
+        """What became of an earlier call with this key; None when the gateway never saw it."""
+
+
+class HttpGateway:
+    """The adapter. One session: its pool keeps `connections` connections open between calls."""
+
+    def __init__(self, url: str, connections: int) -> None:
+        self._url = url.rstrip("/")
+        self._session = requests.Session()
+        self._session.mount(self._url, requests.adapters.HTTPAdapter(pool_maxsize=connections))
+
+    def charge(self, key: str, money: Money, token: str) -> Outcome:
+        return self._do(key, "/charges", {**money.model_dump(), "token": token})
+
+    def refund(self, key: str, money: Money, charge_key: str) -> Outcome:
+        return self._do(key, "/refunds", {**money.model_dump(), "charge": charge_key})
+
+    def find(self, key: str) -> Outcome | None:
+        response = self._send("GET", f"/operations/{key}", key)
+        return None if response.status_code == requests.codes.not_found else _outcome(response)
+
+    def _do(self, key: str, path: str, body: dict[str, Any]) -> Outcome:
+        return _outcome(self._send("POST", path, key, body))
+
+    def _send(
+        self, method: str, path: str, key: str, body: dict[str, Any] | None = None
+    ) -> requests.Response:
+        try:
+            return self._session.request(
+                method,
+                self._url + path,
+                json=body,
+                headers={"Idempotency-Key": key},
+                timeout=_TIMEOUT_SECONDS,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise OutcomeUnknown(f"{method} {path}: {type(error).__name__}") from error
+
+
+def _outcome(response: requests.Response) -> Outcome:
+    """200 is an answer, good or declined; anything else leaves it open."""
+    if response.status_code != requests.codes.ok:
+        raise OutcomeUnknown(f"the gateway answered {response.status_code}")
+    try:
+        body = response.json()
+        return Outcome(str(body["reference"]), body["declined"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutcomeUnknown("the gateway's answer could not be read") from error

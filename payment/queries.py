@@ -1,0 +1,112 @@
+"""Every statement of the payment service, by name, each with its reason."""
+
+from sqlalchemy import text
+
+# Sorted, so that two processes lock the payments they share in one order.
+LOCK_PAYMENTS = text("""
+    SELECT 1 FROM payments WHERE order_id = ANY(CAST(:order_ids AS uuid[])) ORDER BY order_id FOR UPDATE
+""")
+
+READ_PAYMENTS = text("""
+    SELECT order_id, status, amount, currency, captured, refunded, reason, sequence FROM payments
+    WHERE order_id = ANY(CAST(:order_ids AS uuid[]))
+""")
+
+INSERT_PAYMENTS = text("""
+    INSERT INTO payments (order_id, status, amount, currency)
+    SELECT order_id, status, amount, currency
+    FROM unnest(
+        CAST(:order_ids AS uuid[]), CAST(:statuses AS text[]),
+        CAST(:amounts AS bigint[]), CAST(:currencies AS text[])
+    ) AS row (order_id, status, amount, currency)
+""")
+
+# One charge and one refund an order, whatever is asked how often.
+INSERT_INTENTS = text("""
+    INSERT INTO payment_intents (order_id, operation, state, payment_token)
+    SELECT order_id, :operation, 'REQUESTED', payment_token
+    FROM unnest(CAST(:order_ids AS uuid[]), CAST(:payment_tokens AS text[])) AS row (order_id, payment_token)
+    ON CONFLICT (order_id, operation) DO NOTHING
+""")
+
+# Delivered at COMMIT: the executor starts at once, and not before the intents are there.
+WAKE_EXECUTOR = text("SELECT pg_notify('payment_intents', '')")
+
+# The lease is `due_at` moved on: until then no other executor takes the intent. A refund waits for
+# its charge to be settled. The database's clock is the only clock.
+CLAIM_INTENTS = text("""
+    WITH due AS (
+        SELECT intent.id FROM payment_intents intent
+        WHERE intent.state = 'REQUESTED' AND intent.due_at <= clock_timestamp()
+          AND NOT EXISTS (
+              SELECT 1 FROM payment_intents charge
+              WHERE intent.operation = 'refund' AND charge.order_id = intent.order_id
+                AND charge.operation = 'charge' AND charge.state = 'REQUESTED'
+          )
+        ORDER BY intent.due_at LIMIT :limit
+        FOR UPDATE OF intent SKIP LOCKED
+    ), claimed AS (
+        UPDATE payment_intents intent
+        SET leased_by = :executor, attempts = intent.attempts + 1,
+            due_at = clock_timestamp() + make_interval(secs => :lease_seconds)
+        FROM due WHERE intent.id = due.id
+        RETURNING intent.id, intent.order_id, intent.operation, intent.payment_token, intent.attempts
+    )
+    SELECT claimed.*, payment.amount, payment.currency, payment.captured, charge.id AS charge_id
+    FROM claimed
+    JOIN payments payment ON payment.order_id = claimed.order_id
+    LEFT JOIN payment_intents charge
+        ON charge.order_id = claimed.order_id AND charge.operation = 'charge'
+""")
+
+# Only what nobody settled before us: a late executor finds nothing left to do.
+SETTLE_INTENTS = text("""
+    UPDATE payment_intents
+    SET state = 'SETTLED', settled_at = clock_timestamp(), payment_token = NULL
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'REQUESTED'
+    RETURNING id
+""")
+
+POSTPONE_INTENT = text("""
+    UPDATE payment_intents
+    SET due_at = clock_timestamp() + make_interval(secs => :seconds), leased_by = NULL
+    WHERE id = :id AND state = 'REQUESTED'
+""")
+
+MARK_UNKNOWN = text("""
+    UPDATE payments SET status = 'UNKNOWN', updated_at = clock_timestamp()
+    WHERE order_id = :order_id AND status = 'REQUESTED'
+""")
+
+# One more thing is told of each payment named, whether it changes or is only told again.
+STORE_PAYMENTS = text("""
+    UPDATE payments
+    SET status = stored.status, captured = stored.captured, refunded = stored.refunded,
+        reason = stored.reason, sequence = payments.sequence + 1, updated_at = clock_timestamp()
+    FROM unnest(
+        CAST(:order_ids AS uuid[]), CAST(:statuses AS text[]), CAST(:captured AS bigint[]),
+        CAST(:refunded AS bigint[]), CAST(:reasons AS text[])
+    ) AS stored (order_id, status, captured, refunded, reason)
+    WHERE payments.order_id = stored.order_id
+    RETURNING payments.order_id, payments.sequence
+""")
+
+WRITE_LEDGER = text("""
+    INSERT INTO payment_ledger (order_id, operation, amount, currency, gateway_reference)
+    SELECT * FROM unnest(
+        CAST(:order_ids AS uuid[]), CAST(:operations AS text[]), CAST(:amounts AS bigint[]),
+        CAST(:currencies AS text[]), CAST(:gateway_references AS text[])
+    )
+""")
+
+GET_PAYMENT = text("""
+    SELECT id, order_id, status, captured, refunded, currency FROM payments WHERE id = :id
+""")
+
+# Newest first; ids are time-ordered, so the id is both the order and the cursor.
+LIST_PAYMENTS = text("""
+    SELECT id, order_id, status, captured, refunded, currency FROM payments
+    WHERE (CAST(:order_id AS uuid) IS NULL OR order_id = CAST(:order_id AS uuid))
+      AND (CAST(:after AS uuid) IS NULL OR id < CAST(:after AS uuid))
+    ORDER BY id DESC LIMIT :limit
+""")

@@ -1,0 +1,53 @@
+"""`/livez` says the process runs; `/readyz` says it can take requests.
+
+Kafka down is a warning, not a failure: the outbox is there so that orders can still be taken.
+"""
+
+import socket
+from collections.abc import Callable, Sequence
+
+from flask import Blueprint, Response, jsonify
+from sqlalchemy import Engine, literal, select
+from sqlalchemy.exc import SQLAlchemyError
+
+Check = Callable[[], str | None]
+
+
+def health_routes(engine: Engine, bootstrap_servers: Sequence[str]) -> Blueprint:
+    """The two routes of a service."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/livez")
+    def livez() -> Response:
+        return jsonify(status="pass")
+
+    @routes.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        database = _database_problem(engine)
+        kafka = _kafka_problem(bootstrap_servers)
+        status = "fail" if database else "warn" if kafka else "pass"
+        checks = {"database": database or "pass", "kafka": kafka or "pass"}
+        return jsonify(status=status, checks=checks), 503 if database else 200
+
+    return routes
+
+
+def _database_problem(engine: Engine) -> str | None:
+    try:
+        with engine.connect() as connection:
+            connection.execute(select(literal(1)))
+    except SQLAlchemyError as error:
+        return f"the database does not answer ({type(error).__name__})"
+    return None
+
+
+def _kafka_problem(bootstrap_servers: Sequence[str]) -> str | None:
+    """None when any broker takes a connection."""
+    for server in bootstrap_servers:
+        host, _, port = server.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=0.3).close()
+        except OSError:
+            continue
+        return None
+    return "no broker takes connections; events wait in the outbox"

@@ -1,0 +1,108 @@
+"""Errors as RFC 9457 problem details, for every answer from 400 on."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, jsonify, request
+from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from runtime.errors import NeverlostError
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field; `field` is a path such as `items[0].sku`."""
+
+    field: str
+    detail: str
+
+
+class Problem(NeverlostError):  # noqa: N818 - RFC 9457's name
+    """Ends a request with a problem; nothing of the request's transaction is kept."""
+
+    def __init__(self, status: int, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+
+
+def unprocessable(field: str, detail: str) -> Problem:
+    return Problem(
+        422,
+        "The request was understood, but it cannot be carried out as it is.",
+        (FieldError(field, detail),),
+    )
+
+
+def not_found(what: str) -> Problem:
+    return Problem(404, f"There is no such {what}.")
+
+
+def from_validation(error: ValidationError) -> Problem:
+    """400 where the body is no JSON, else 422 with one error a field. Never repeats the input."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    if any(each["type"] == "json_invalid" for each in found):
+        return Problem(400, "The body is not valid JSON.")
+    errors = tuple(FieldError(_path(each["loc"]), each["msg"]) for each in found)
+    return Problem(422, "The request was understood, but it cannot be carried out as it is.", errors)
+
+
+def answer_with_problems(app: Flask) -> None:
+    """Make the application answer every error as a problem."""
+    app.register_error_handler(Problem, _answer)
+    app.register_error_handler(ValidationError, lambda error: _answer(from_validation(error)))
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(OperationalError, _answer_unavailable)
+    app.register_error_handler(PoolTimeout, _answer_unavailable)
+    app.register_error_handler(Exception, _answer_unexpected)
+
+
+def _answer(problem: Problem) -> Response:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": request.path,
+    }
+    if problem.errors:
+        body["errors"] = [{"field": each.field, "detail": each.detail} for each in problem.errors]
+    response = jsonify(body)
+    response.status_code = problem.status
+    response.content_type = "application/problem+json"
+    return response
+
+
+def _answer_http(error: HTTPException) -> Response:
+    response = _answer(Problem(error.code or 500, error.description or error.name))
+    for name, value in error.get_headers(request.environ):
+        if name in {"Allow", "Retry-After"}:
+            response.headers[name] = value
+    return response
+
+
+def _answer_unavailable(error: Exception) -> Response:
+    log.warning("the database did not answer", path=request.path, reason=str(error))
+    response = _answer(
+        Problem(503, "The database is not available; nothing was changed, or it is not known. Try again.")
+    )
+    response.headers["Retry-After"] = "2"
+    return response
+
+
+def _answer_unexpected(error: Exception) -> Response:
+    log.error("request failed", path=request.path, exc_info=error)
+    return _answer(Problem(500, "Something went wrong on our side."))
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return text.lstrip(".") or "body"
