@@ -4,47 +4,19 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 
 from runtime import logs
 from runtime.errors import NeverlostError
-from stack import java, launch, logfiles, ports, record, status, topology
+from stack import java, launch, logfiles, operate, record, status, topology, trials
 from stack.errors import NotReady
-from stack.layout import DEFAULT_STATE
+from stack.options import failures_option, json_option, offset_option, state_option
 from stack.supervisor import Supervisor
 
-Command = Callable[..., Any]
-
 FOLLOW_EVERY_SECONDS = 0.3
-
-
-def _offset(_context: click.Context, _parameter: click.Parameter, value: int) -> int:
-    if not ports.is_offset(value):
-        raise click.BadParameter(f"0, or {ports.OFFSET_LOW} to {ports.OFFSET_HIGH}")
-    return value
-
-
-state_option = click.option(
-    "--state",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    default=DEFAULT_STATE,
-    help="The folder that holds the stack's data, logs and secrets.  [default: var/]",
-)
-offset_option = click.option(
-    "--port-offset", type=int, default=0, callback=_offset, help="Added to every port: 0, or 10000 to 50000."
-)
-failures_option = click.option(
-    "--failures",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    help="The share of payments, and of reservations, that fail on purpose.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -136,12 +108,22 @@ def _follow(path: Path) -> None:
     place = path.stat().st_size
     pause = threading.Event()
     while not pause.wait(FOLLOW_EVERY_SECONDS):
-        place = min(place, path.stat().st_size) and place if path.stat().st_size >= place else 0
+        if path.stat().st_size < place:
+            place = 0
         with path.open("rb") as file:
             file.seek(place)
             sys.stdout.buffer.write(file.read())
             place = file.tell()
         sys.stdout.flush()
+
+
+for _command in (
+    trials.demo_command,
+    trials.test_command,
+    operate.connect_group,
+    operate.dead_letters_group,
+):
+    cli.add_command(_command)
 
 
 def main() -> None:

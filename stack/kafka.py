@@ -52,7 +52,7 @@ SETTINGS = {
     "num.network.threads": "2",
 }
 
-JVM_OPTIONS = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC")
+JVM_OPTIONS = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 FORMAT_OPTIONS = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 

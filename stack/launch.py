@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -18,7 +19,7 @@ from connect import jars
 from runtime.waiting import until
 from stack import credentials, disk, java, logfiles, ports, postgres_home, record
 from stack.errors import NotReady, StackError
-from stack.layout import ROOT, Layout, cache_folder
+from stack.layout import DEFAULT_STATE, ROOT, Layout, cache_folder
 from stack.leash import leashed
 from stack.record import Phase, StackRecord, State
 
@@ -135,6 +136,16 @@ def running(wish: Wish, console: Console) -> Iterator[StackRecord]:
     finally:
         stop(wish.state)
         parent.wait(STOP_SECONDS_MAX)
+
+
+@contextmanager
+def temporary(name: str, failure_rate: float = 0.0) -> Iterator[Wish]:
+    """A folder and ports of its own, for a stack beside others; the folder stays when something failed."""
+    DEFAULT_STATE.mkdir(exist_ok=True)
+    state = Path(mkdtemp(prefix=f"{name}-", dir=DEFAULT_STATE))
+    yield Wish(state, ports.free_offset(), failure_rate)
+    postgres_home.forget(state)
+    shutil.rmtree(state)
 
 
 def stop(state: Path) -> bool:

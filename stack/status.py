@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-import requests
 from rich.console import Console
 from rich.table import Table
 
+from connect import operations
+from connect.client import ConnectError
 from contracts.services import SERVICES
 from stack import record
 from stack.layout import CONNECT_WORKERS, Layout
 from stack.record import NodeRecord, Phase, StackRecord, State
 
-REQUEST_SECONDS_MAX = 5
 GREEN, RED, GREY = "green", "red", "grey"
 EXIT_CODE = {GREEN: 0, RED: 1, GREY: 2}
 NOT_RUNNING = 3
@@ -88,24 +88,14 @@ def _process(node: NodeRecord) -> dict[str, Any]:
 
 
 def _connectors(layout: Layout) -> list[dict[str, Any]]:
-    """Each connector and the states of its tasks, asked of the first worker that answers."""
-    for worker in CONNECT_WORKERS:
-        with requests.Session() as session:
-            session.trust_env = False  # A proxy has no business on 127.0.0.1.
-            try:
-                answer = session.get(
-                    f"{layout.url(worker)}/connectors?expand=status", timeout=REQUEST_SECONDS_MAX
-                )
-                answer.raise_for_status()
-            except requests.RequestException:
-                continue
-            return [_connector(name, entry["status"]) for name, entry in sorted(answer.json().items())]
-    return []
-
-
-def _connector(name: str, status: dict[str, Any]) -> dict[str, Any]:
-    tasks = [task["state"] for task in status["tasks"]]
-    return {"name": name, "state": status["connector"]["state"], "tasks": tasks}
+    try:
+        statuses = operations.status(layout.connect_urls.split(","))
+    except ConnectError:
+        return []
+    return [
+        {"name": each.name, "state": each.state, "tasks": [task.state for task in each.tasks]}
+        for each in statuses
+    ]
 
 
 def _print_tables(now: StackRecord, report: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from stack.layout import BROKERS, CONNECT_WORKERS, Layout
 from stack.node import Answers, Ends, Kind, Listens, Node, Succeeds
 from stack.ports import HOST
 
-CONNECT_JVM_OPTIONS = ("-Xms256m", "-Xmx768m", "-XX:+UseSerialGC")
+CONNECT_JVM_OPTIONS = ("-Xms256m", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 def nodes(layout: Layout) -> tuple[Node, ...]:

@@ -1,0 +1,161 @@
+"""The demonstration: orders that end each way, followed from outside, over HTTP alone."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from rich.console import Console
+
+from stack.layout import Layout
+
+FINAL = ("COMPLETED", "FAILED", "OUT_OF_STOCK", "CANCELLED")
+ORDER_SECONDS_MAX = 30
+POLL_EVERY_SECONDS = 0.01
+REQUEST_SECONDS_MAX = 10
+CROWD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An order, and how it is expected to end (None: by chance)."""
+
+    title: str
+    sku: str = "PIZZA"
+    token: str | None = None
+    expected: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        items = {"items": [{"sku": self.sku, "quantity": 1}]}
+        return items | ({"payment_token": self.token} if self.token else {})
+
+
+CASES = (
+    Case("a pizza", expected="COMPLETED"),
+    Case("a pizza, the card is declined", token="tok_declined", expected="FAILED"),  # noqa: S106 - simulated
+    Case("a dish that is sold out", sku="SOLD-OUT", expected="OUT_OF_STOCK"),
+)
+
+
+@dataclass(slots=True)
+class Journey:
+    """What one order went through: each status, with the milliseconds since the order was placed."""
+
+    case: Case
+    order_id: str
+    path: list[tuple[str, int]] = field(default_factory=list)
+    payment: dict[str, Any] | None = None
+    stock: dict[str, Any] | None = None
+
+    @property
+    def status(self) -> str:
+        return self.path[-1][0] if self.path else "UNKNOWN"
+
+    @property
+    def ended_well(self) -> bool:
+        return self.status in FINAL and self.case.expected in {None, self.status}
+
+    def as_json(self) -> dict[str, Any]:
+        path = [{"status": status, "ms": ms} for status, ms in self.path]
+        return {
+            "title": self.case.title,
+            "order_id": self.order_id,
+            "status": self.status,
+            "expected": self.case.expected,
+            "path": path,
+            "payment": self.payment,
+            "stock": self.stock,
+        }
+
+
+class Customer:
+    """Places orders, and looks at what becomes of them."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._session = requests.Session()
+        self._session.trust_env = False  # A proxy has no business on 127.0.0.1.
+
+    def follow(self, case: Case) -> Journey:
+        """Place the order and poll it until it is final, or the time is up."""
+        began = time.monotonic()
+        response = self._session.post(
+            f"{self._layout.url('order')}/orders", json=case.body(), timeout=REQUEST_SECONDS_MAX
+        )
+        response.raise_for_status()
+        journey = Journey(case, response.json()["order_id"])
+        journey.path.append((response.json()["status"], _ms_since(began)))
+        for status in self._statuses(journey.order_id):
+            if status != journey.status:
+                journey.path.append((status, _ms_since(began)))
+        journey.payment = self._payment(journey.order_id)
+        journey.stock = self._stock(case.sku)
+        return journey
+
+    def _statuses(self, order_id: str) -> Iterator[str]:
+        deadline = time.monotonic() + ORDER_SECONDS_MAX
+        pause = threading.Event()
+        status = ""
+        while status not in FINAL and time.monotonic() < deadline:
+            status = self._get("order", f"/orders/{order_id}")["status"]
+            yield status
+            pause.wait(POLL_EVERY_SECONDS)
+
+    def _payment(self, order_id: str) -> dict[str, Any] | None:
+        payments = self._get("payment", f"/payments?order_id={order_id}")["payments"]
+        return payments[0] if payments else None
+
+    def _stock(self, sku: str) -> dict[str, Any] | None:
+        stock = self._get("inventory", "/stock")["stock"]
+        return next((line for line in stock if line["sku"] == sku), None)
+
+    def _get(self, service: str, path: str) -> dict[str, Any]:
+        response = self._session.get(self._layout.url(service) + path, timeout=REQUEST_SECONDS_MAX)
+        response.raise_for_status()
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+def show_cases(layout: Layout, console: Console) -> list[Journey]:
+    """One order for each way an order can end."""
+    customer = Customer(layout)
+    journeys = []
+    for case in CASES:
+        journey = customer.follow(case)
+        journeys.append(journey)
+        _print(journey, console)
+    return journeys
+
+
+def show_crowd(layout: Layout, console: Console) -> list[Journey]:
+    """Many orders in a system where things fail by chance."""
+    customer = Customer(layout)
+    journeys = [customer.follow(Case(f"order {number}")) for number in range(1, CROWD + 1)]
+    for status, count in Counter(journey.status for journey in journeys).most_common():
+        console.print(f"{count:4} {status}")
+    return journeys
+
+
+def _print(journey: Journey, console: Console) -> None:
+    path = " → ".join(f"{status} {ms} ms" for status, ms in journey.path)
+    mark = "✓" if journey.ended_well else f"✗ expected {journey.case.expected}:"
+    console.print(f"\n{mark} {journey.case.title}  ({journey.order_id})\n    {path}", highlight=False)
+    if payment := journey.payment:
+        console.print(
+            f"    payment {payment['status']}, captured {payment['captured']}, refunded {payment['refunded']}"
+            f" {payment['currency']}",
+            highlight=False,
+        )
+    if stock := journey.stock:
+        console.print(
+            f"    stock of {stock['sku']}: {stock['on_hand']} on hand, {stock['reserved']} reserved,"
+            f" {stock['sold']} sold",
+            highlight=False,
+        )
+
+
+def _ms_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

@@ -1,0 +1,32 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+
+import click
+
+from stack import ports
+from stack.layout import DEFAULT_STATE
+
+
+def _offset(_context: click.Context, _parameter: click.Parameter, value: int) -> int:
+    if not ports.is_offset(value):
+        raise click.BadParameter(f"0, or {ports.OFFSET_LOW} to {ports.OFFSET_HIGH}")
+    return value
+
+
+state_option = click.option(
+    "--state",
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    default=DEFAULT_STATE,
+    help="The folder that holds the stack's data, logs and secrets.  [default: var/]",
+)
+offset_option = click.option(
+    "--port-offset", type=int, default=0, callback=_offset, help="Added to every port: 0, or 10000 to 50000."
+)
+failures_option = click.option(
+    "--failures",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="The share of payments, and of reservations, that fail on purpose.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")

@@ -1,0 +1,55 @@
+"""The commands that bring a stack of their own: the demonstration, and the tests."""
+
+import json
+import subprocess
+import sys
+
+import click
+from rich.console import Console
+
+from runtime.stopping import stop_requested
+from stack import demo, java, launch, status
+from stack.layout import ROOT, Layout
+from stack.options import failures_option, json_option
+
+PARTS = ("house", "unit", "integration", "system", "chaos")
+# Tests that take too long for every change carry this mark.
+LONG_MARK = "long"
+
+
+@click.command("demo")
+@click.option(
+    "--once", is_flag=True, help="Stop everything afterwards; exits with 1 when an order ended wrong."
+)
+@failures_option
+@json_option
+def demo_command(once: bool, failures: float, as_json: bool) -> int:
+    """Start a whole system, place orders that end each way, show what happened and where to look."""
+    console = Console()
+    with launch.temporary("demo", failures) as wish, launch.running(wish, console) as now:
+        layout = Layout(state=wish.state, port_offset=wish.port_offset)
+        show = demo.show_crowd if failures else demo.show_cases
+        journeys = show(layout, console)
+        good = all(journey.ended_well for journey in journeys)
+        if as_json:
+            verdict = status.GREEN if good else status.RED
+            click.echo(json.dumps({"verdict": verdict, "orders": [each.as_json() for each in journeys]}))
+        if not once:
+            console.print(status.where_to_look(now, wish.state), markup=False, highlight=False)
+            console.print("Ctrl-C stops everything.")
+            stop_requested().wait()
+    return 0 if good else 1
+
+
+@click.command("test", context_settings={"ignore_unknown_options": True})
+@click.argument("part", required=False, type=click.Choice([*PARTS, "full"]))
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def test_command(part: str | None, options: tuple[str, ...]) -> int:
+    """Pass every test, or those of one part; `full` adds the long ones. OPTIONS go to pytest."""
+    console = Console()
+    java.find_or_install(console.print)
+    launch.fetch_jars(console)
+    folders = [f"tests/{each}" for each in (PARTS if part in {None, "full"} else (part,))]
+    marks = [] if part == "full" else ["-m", f"not {LONG_MARK}"]
+    command = [sys.executable, "-m", "pytest", *folders, *marks, *options]
+    return 1 if subprocess.run(command, cwd=ROOT, check=False).returncode else 0
