@@ -1,0 +1,98 @@
+"""One Postgres for all integration tests; for each test, databases cloned from migrated ones."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, Engine, create_engine, text
+
+from contracts.services import SERVICE, SERVICES, Service
+from migrations.__main__ import upgrade
+from migrations.bootstrap import bootstrap, keep_apart
+from migrations.database import admin_engine
+from runtime.environment import Environment
+from stack.postgres import cluster
+
+
+class Databases:
+    """The services' databases of one test, copied from the migrated ones when first asked for."""
+
+    def __init__(self, cluster: URL, secrets: Path) -> None:
+        self._cluster = cluster
+        self._secrets = secrets
+        self._admin = admin_engine(cluster)
+        self._copied: set[str] = set()
+
+    def url(self, service: str, duty: str = "app") -> URL:
+        """As one of the service's roles."""
+        role = SERVICE[service].role(duty)
+        password = (self._secrets / role).read_text().strip()
+        return self.admin(service).set(username=role, password=password)
+
+    def admin(self, service: str) -> URL:
+        """As superuser."""
+        name = f"{SERVICE[service].database}_of_a_test"
+        if service not in self._copied:
+            self._copy(SERVICE[service], name)
+        return self._cluster.set(database=name)
+
+    def drop(self) -> None:
+        with self._admin.connect() as connection:
+            for service in self._copied:
+                connection.execute(text(f"DROP DATABASE {SERVICE[service].database}_of_a_test WITH (FORCE)"))
+        self._admin.dispose()
+
+    def _copy(self, service: Service, name: str) -> None:
+        owner = service.role("migrator")
+        with self._admin.connect() as connection:
+            connection.execute(
+                text(f"CREATE DATABASE {name} TEMPLATE {service.database} STRATEGY FILE_COPY OWNER {owner}")
+            )
+        self._copied.add(service.name)
+        keep_apart(admin_engine(self._cluster, name), service)  # a copy does not bring its grants
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory, free_port) -> Iterator[URL]:
+    with cluster(tmp_path_factory.mktemp("postgres"), free_port(), durable=False) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres, tmp_path_factory) -> tuple[URL, Path]:
+    """A cluster whose three databases stand at the head of their histories: the templates."""
+    secrets = tmp_path_factory.mktemp("secrets")
+    environment = Environment(
+        {
+            "ADMIN_DATABASE_URL": postgres.render_as_string(hide_password=False),
+            "SECRETS_DIR": str(secrets),
+        }
+    )
+    admin = admin_engine(postgres)
+    bootstrap(admin, secrets)
+    admin.dispose()
+    for service in SERVICES:
+        upgrade(service.name, environment)
+    return postgres, secrets
+
+
+@pytest.fixture
+def databases(migrated) -> Iterator[Databases]:
+    """Fresh copies, so that no test sees another's rows."""
+    copies = Databases(*migrated)
+    yield copies
+    copies.drop()
+
+
+@pytest.fixture
+def engine_of(databases) -> Iterator:
+    """A function from (service, duty) to an engine on that service's database."""
+    opened: list[Engine] = []
+
+    def open_engine(service: str, duty: str = "app") -> Engine:
+        opened.append(create_engine(databases.url(service, duty), pool_size=5))
+        return opened[-1]
+
+    yield open_engine
+    for engine in opened:
+        engine.dispose()

@@ -1,0 +1,140 @@
+"""Three histories: one head each, up and down and up again, and models that equal the schema."""
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+
+from contracts.services import SERVICE, SERVICES
+from migrations.__main__ import ROOT
+from migrations.bootstrap import bootstrap
+from migrations.database import admin_engine
+
+names = pytest.mark.parametrize("service", [s.name for s in SERVICES])
+
+
+@pytest.fixture
+def migrate(databases):
+    """A function that runs an Alembic command on one service's database, as its migrator."""
+
+    def run(service, action, *arguments):
+        engine = create_engine(databases.url(service, "migrator"))
+        with engine.begin() as connection:
+            config = Config(ROOT / "alembic.ini", ini_section=service)
+            config.attributes["connection"] = connection
+            action(config, *arguments)
+        engine.dispose()
+
+    return run
+
+
+@names
+def test_a_history_has_one_head(service):
+    scripts = ScriptDirectory.from_config(Config(ROOT / "alembic.ini", ini_section=service))
+
+    assert len(scripts.get_heads()) == 1
+
+
+@names
+def test_down_leaves_nothing_and_up_works_again(service, migrate, databases):
+    migrate(service, command.downgrade, "base")
+
+    engine = create_engine(databases.admin(service))
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM pg_publication")).scalar() == 0
+    engine.dispose()
+
+    migrate(service, command.upgrade, "head")
+    migrate(service, command.check)
+
+
+@names
+def test_the_models_are_the_schema(service, migrate):
+    migrate(service, command.check)
+
+
+def test_the_bootstrap_may_run_again(migrated):
+    url, secrets = migrated
+    before = (secrets / "order_app").read_text()
+    admin = admin_engine(url)
+
+    bootstrap(admin, secrets)
+
+    admin.dispose()
+    assert (secrets / "order_app").read_text() == before
+    assert (secrets / "order_app").stat().st_mode & 0o777 == 0o600
+
+
+@names
+def test_the_publication_holds_inserts_of_the_three_relayed_tables(service, databases):
+    engine = create_engine(databases.admin(service))
+    with engine.connect() as connection:
+        tables = connection.execute(text("SELECT tablename FROM pg_publication_tables")).scalars().all()
+        kinds = connection.execute(
+            text("SELECT pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot FROM pg_publication")
+        ).one()
+    engine.dispose()
+
+    assert sorted(tables) == ["dbz_heartbeat", "outbox", "outbox_replay"]
+    assert tuple(kinds) == (True, False, False, False, True)
+    assert SERVICE[service].publication == f"{service}_outbox"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE outbox SET topic = topic",
+        "DELETE FROM outbox",
+        "TRUNCATE outbox",
+        "SELECT payload FROM outbox",
+        "DELETE FROM inbox",
+        "UPDATE inbox SET topic = topic",
+        "CREATE TABLE mine (id int)",
+        "INSERT INTO outbox_replay (id) VALUES (uuidv7())",
+        "UPDATE stock_ledger SET on_hand = 0",
+    ],
+)
+def test_the_application_may_not(statement, engine_of):
+    with (
+        pytest.raises(Exception, match="permission denied"),
+        engine_of("inventory").begin() as connection,
+    ):
+        connection.execute(text(statement))
+
+
+def test_a_service_may_not_reach_another_services_database(databases, migrated):
+    url, secrets = migrated
+    password = (secrets / "order_app").read_text().strip()
+    engine = create_engine(url.set(username="order_app", password=password, database="payments"))
+
+    with pytest.raises(Exception, match="permission denied for database"), engine.connect():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "constraint"),
+    [
+        ("topic", "'payment-success'", "ck_outbox_topic_known"),
+        ("aggregateid", "''", "ck_outbox_key_given"),
+        ("sequence", "0", "ck_outbox_sequence_positive"),
+        ("payload", "to_json(repeat('x', 262145))", "ck_outbox_payload_bounded"),
+    ],
+)
+def test_the_outbox_refuses_what_the_relay_could_not_send(column, value, constraint, engine_of):
+    values = {
+        "aggregatetype": "'order'",
+        "aggregateid": "'1'",
+        "type": "'t'",
+        "payload": "'{}'",
+        "topic": "'order-created'",
+        "sequence": "1",
+        "source": "'/order'",
+        column: value,
+    }
+
+    with pytest.raises(Exception, match=constraint), engine_of("order").begin() as connection:
+        connection.execute(
+            text(f"INSERT INTO outbox ({', '.join(values)}) VALUES ({', '.join(values.values())})")
+        )
