@@ -82,7 +82,7 @@ def by_maven(wanted: Collection[Coordinates], folder: Path, arrived: Arrived) ->
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as mvn:
         too_long = threading.Timer(MAVEN_SECONDS_MAX, mvn.kill)
         too_long.start()
-        errors = _follow(mvn.stdout or (), names, arrived)
+        errors = follow(mvn.stdout or (), names, arrived)
         too_long.cancel()
     if mvn.returncode:
         raise DownloadError(f"mvn failed: {errors[0] if errors else f'exit code {mvn.returncode}'}")
@@ -91,7 +91,7 @@ def by_maven(wanted: Collection[Coordinates], folder: Path, arrived: Arrived) ->
     return {each: folder / each.file_name for each in wanted}
 
 
-def _follow(lines: Iterable[str], names: set[str], arrived: Arrived) -> list[str]:
+def follow(lines: Iterable[str], names: set[str], arrived: Arrived) -> list[str]:
     """Tell and take out each of `names` that Maven downloads; what it calls an error is the answer."""
     errors = []
     for line in lines:

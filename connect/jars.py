@@ -81,10 +81,10 @@ def _download(missing: dict[Path, Jar], folder: Path, report: Report) -> None:
         tuple(paths), folder, lambda file_name: report(next(done), len(paths), file_name)
     )
     for path, jar in missing.items():
-        _adopt(files[jar.coordinates], jar, path)
+        adopt(files[jar.coordinates], jar, path)
 
 
-def _adopt(file: Path, jar: Jar, path: Path) -> None:
+def adopt(file: Path, jar: Jar, path: Path) -> None:
     found = hashlib.sha256(file.read_bytes()).hexdigest()
     if found != jar.sha256:
         file.unlink()

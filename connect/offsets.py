@@ -1,7 +1,7 @@
 """How far a connector has come, as Connect has it stored in Kafka."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -30,14 +30,14 @@ def stored_offset(service: Service, servers: Sequence[str]) -> dict[str, Any] | 
     )
     try:
         for topic in (service.offsets_topic, _WORKERS_TOPIC):
-            if found := _last(_records(consumer, topic), service.connector):
+            if found := last_offset(_records(consumer, topic), service.connector):
                 return found
     finally:
         consumer.close()
     return None
 
 
-def _last(records: Iterator[tuple[bytes, bytes | None]], connector: str) -> dict[str, Any] | None:
+def last_offset(records: Iterable[tuple[bytes, bytes | None]], connector: str) -> dict[str, Any] | None:
     """The connector's newest offset in a compacted topic, where an empty value takes back what was before."""
     last: dict[str, Any] | None = None
     for key, value in records:

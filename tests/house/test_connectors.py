@@ -1,0 +1,124 @@
+"""The three connector files are twins, and what they name is what the rest of the system names."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from connect import worker
+from connect.configurations import configuration
+from contracts.services import SERVICES, Service
+from contracts.topics import MESSAGE_TOPICS, PARTITIONS, REPLICATION_FACTOR, Topic
+
+CONNECT = Path(worker.__file__).parent
+
+# What one service's connector cannot share with another's.
+OWN_KEYS = {
+    "database.hostname",
+    "database.port",
+    "database.user",
+    "database.password",
+    "database.dbname",
+    "slot.name",
+    "publication.name",
+    "topic.prefix",
+    "offsets.storage.topic",
+    "predicates.isOutbox.pattern",
+}
+
+CONFIGURATIONS = {service: configuration(service.connector) for service in SERVICES}
+each_service = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+
+
+def worker_properties() -> dict[str, str]:
+    lines = worker.PROPERTIES.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_connector_files_are_those_of_the_services():
+    files = {path.stem for path in (CONNECT / "connectors").iterdir()}
+
+    assert files == {service.connector for service in SERVICES}
+
+
+def test_connectors_differ_only_where_they_must():
+    first, *others = CONFIGURATIONS.values()
+
+    for other in others:
+        assert first.keys() == other.keys()
+        assert {key for key in first if first[key] != other[key]} == OWN_KEYS
+
+
+@each_service
+def test_connector_names_what_contracts_name(service: Service):
+    config = CONFIGURATIONS[service]
+
+    assert config["database.dbname"] == service.database
+    assert config["database.user"] == service.role("relay")
+    assert config["slot.name"] == service.slot
+    assert config["publication.name"] == service.publication
+    assert config["offsets.storage.topic"] == service.offsets_topic
+    assert service.heartbeat_topic == f"__debezium-heartbeat.{config['topic.prefix']}"
+
+
+@each_service
+def test_router_takes_the_two_outbox_tables_and_nothing_else(service: Service):
+    config = CONFIGURATIONS[service]
+    pattern = config["predicates.isOutbox.pattern"]
+
+    routed = [f"{service.name}.{table}" for table in config["table.include.list"].split(",")]
+
+    assert routed == [f"{service.name}.public.outbox", f"{service.name}.public.outbox_replay"]
+    assert all(re.fullmatch(pattern, topic) for topic in routed)
+    assert not re.fullmatch(pattern, service.heartbeat_topic)
+
+
+@each_service
+def test_relay_is_exactly_once_and_never_skips(service: Service):
+    config = CONFIGURATIONS[service]
+
+    assert config["exactly.once.support"] == "required"
+    assert config["transaction.boundary"] == "poll"
+    assert config["errors.tolerance"] == "none"
+    assert config["event.converting.failure.handling.mode"] == "fail"
+    assert config["snapshot.mode"] == "no_data"
+    assert worker_properties()["exactly.once.source.support"] == "enabled"
+
+
+@each_service
+def test_no_password_is_in_clear(service: Service):
+    secrets = {key: value for key, value in CONFIGURATIONS[service].items() if "password" in key}
+
+    assert secrets == {"database.password": f"${{env:{service.name.upper()}_RELAY_PASSWORD}}"}
+
+
+def test_files_ask_for_exactly_the_variables_that_a_worker_is_given():
+    texts = [worker.PROPERTIES, *(CONNECT / "connectors").iterdir()]
+    asked = {name for path in texts for name in re.findall(r"\$\{env:(\w+)\}", path.read_text())}
+    allowed = worker_properties()["config.providers.env.param.allowlist.pattern"]
+
+    assert asked == set(worker.VARIABLES)
+    assert all(re.fullmatch(allowed, name) for name in worker.VARIABLES)
+    assert not re.fullmatch(allowed, "POSTGRES_PASSWORD")
+
+
+@each_service
+def test_topic_made_by_connect_would_be_like_those_made_beforehand(service: Service):
+    prefix = "topic.creation.default."
+    made = {k.removeprefix(prefix): v for k, v in CONFIGURATIONS[service].items() if k.startswith(prefix)}
+
+    topic: Topic = MESSAGE_TOPICS[0]
+
+    assert made == {
+        "partitions": str(PARTITIONS),
+        "replication.factor": str(REPLICATION_FACTOR),
+        **topic.all_settings,
+    }
+
+
+def test_image_starts_the_worker_as_the_stack_does():
+    image = (CONNECT / "Dockerfile").read_text()
+
+    assert all(flag in image for flag in worker.JVM_FLAGS)
+    assert all(path.name in image for path in (worker.PROPERTIES, worker.LOGGING))
+    assert "USER appuser" in image.splitlines()
