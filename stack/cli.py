@@ -34,14 +34,14 @@ def up(state: Path, port_offset: int, failures: float) -> None:
     wish = launch.Wish(state, port_offset, failures)
     if now := record.read_running(state):
         console.print("Already running.")
-        return console.print(status.where_to_look(now, state), markup=False, highlight=False)
+        return click.echo(status.where_to_look(now, state))
     parent = launch.start(wish, console, detached=True)
     try:
         now = launch.follow(wish, parent, console)
     except BaseException:
         launch.stop(state)
         raise
-    console.print(status.where_to_look(now, state), markup=False, highlight=False)
+    click.echo(status.where_to_look(now, state))
     return None
 
 

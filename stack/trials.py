@@ -35,7 +35,7 @@ def demo_command(once: bool, failures: float, as_json: bool) -> int:
             verdict = status.GREEN if good else status.RED
             click.echo(json.dumps({"verdict": verdict, "orders": [each.as_json() for each in journeys]}))
         if not once:
-            console.print(status.where_to_look(now, wish.state), markup=False, highlight=False)
+            click.echo(status.where_to_look(now, wish.state))
             console.print("Ctrl-C stops everything.")
             stop_requested().wait()
     return 0 if good else 1
