@@ -45,7 +45,7 @@ class ConnectClient:
 
     def statuses(self) -> dict[str, ConnectorStatus]:
         """Every connector with its tasks, by name."""
-        return parse(self._ask("GET", "/connectors?expand=status") or {})
+        return parse(self._ask_known("GET", "/connectors?expand=status"))
 
     def config(self, name: str) -> dict[str, str] | None:
         """A connector's configuration as it was put, `${env:...}` and all; None when there is none."""
@@ -53,22 +53,25 @@ class ConnectClient:
         return answer
 
     def put_config(self, name: str, config: Mapping[str, str]) -> None:
-        self._ask("PUT", f"/connectors/{name}/config", config)
+        self._ask_known("PUT", f"/connectors/{name}/config", config)
 
     def restart(self, name: str, *, only_failed: bool) -> None:
         """Restart the connector and its tasks, or only those of them that have failed."""
         only = "true" if only_failed else "false"
-        self._change("POST", name, f"restart?includeTasks=true&onlyFailed={only}")
+        self._ask_known("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed={only}")
 
     def pause(self, name: str) -> None:
-        self._change("PUT", name, "pause")
+        self._ask_known("PUT", f"/connectors/{name}/pause")
 
     def resume(self, name: str) -> None:
-        self._change("PUT", name, "resume")
+        self._ask_known("PUT", f"/connectors/{name}/resume")
 
-    def _change(self, method: Method, name: str, what: str) -> None:
-        if self._ask(method, f"/connectors/{name}/{what}") is None:
-            raise ConnectError(f"there is no connector {name}")
+    def _ask_known(self, method: Method, path: str, body: Mapping[str, str] | None = None) -> Any:
+        """Ask for what must be there: without the connector, or the worker still starting, it is not."""
+        answer = self._ask(method, path, body)
+        if answer is None:
+            raise ConnectError(f"Connect knows nothing of {path.partition('?')[0]}")
+        return answer
 
     def _ask(self, method: Method, path: str, body: Mapping[str, str] | None = None) -> Any:
         """The answer's JSON ({} for an empty one); None for 404. Raises ConnectError after the last retry."""

@@ -90,7 +90,7 @@ def test_only_failed_parts_are_restarted():
 def test_unknown_connector_is_an_error_to_change_and_nothing_to_ask_for():
     with worker_that_answers((404, {"message": "not found"})) as (url, _):
         assert client(url).config("c") is None
-        with pytest.raises(ConnectError, match="no connector c"):
+        with pytest.raises(ConnectError, match="knows nothing of /connectors/c/pause"):
             client(url).pause("c")
 
 
