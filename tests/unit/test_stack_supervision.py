@@ -1,0 +1,83 @@
+"""Back-off, disk, logs, credentials and the record: the parent's smaller parts."""
+
+from pathlib import Path
+
+import pytest
+
+from stack import credentials, disk, keeper, logfiles, record
+from stack.errors import StackError
+from stack.record import Phase, StackRecord
+
+
+def test_deaths_in_a_row_make_the_pauses_grow_up_to_a_bound():
+    longest = [max(keeper.PAUSES.pause(failures) for _ in range(50)) for failures in range(12)]
+
+    assert longest[0] < longest[3] < longest[5]
+    assert max(longest) <= 10
+
+
+def test_a_good_run_ends_a_series_of_deaths():
+    assert keeper.failures_in_a_row(5, lasted_seconds=1) == 6
+    assert keeper.failures_in_a_row(5, lasted_seconds=keeper.STEADY_SECONDS) == 1
+
+
+@pytest.mark.parametrize(("free", "kept"), [(0, 1024), (40_000, 10_000), (10_000_000, 65_536)])
+def test_a_slot_holds_back_a_share_of_the_free_disk(free: int, kept: int):
+    assert disk.slot_wal_keep_mb(free) == kept
+
+
+def test_a_log_that_is_too_long_is_copied_and_emptied_while_its_writer_goes_on(tmp_path: Path):
+    path = tmp_path / "order.log"
+    with path.open("ab", buffering=0) as writer:
+        writer.write(b"old\n" * 10)
+
+        logfiles.rotate(tmp_path, bytes_max=10)
+        writer.write(b"new\n")
+
+    assert path.read_text() == "new\n"
+    assert (tmp_path / "order.log.1").read_text() == "old\n" * 10
+
+
+def test_only_so_many_old_logs_are_kept(tmp_path: Path):
+    for number in range(6):
+        (tmp_path / "order.log").write_text(f"{number}" * 20)
+        logfiles.rotate(tmp_path, bytes_max=10)
+
+    kept = {path.name: path.read_text()[0] for path in tmp_path.glob("order.log.*")}
+    assert kept == {"order.log.1": "5", "order.log.2": "4", "order.log.3": "3"}
+
+
+def test_the_end_of_a_log(tmp_path: Path):
+    (tmp_path / "a.log").write_text("one\ntwo\nthree\n")
+
+    assert logfiles.tail(tmp_path / "a.log", 2) == ["two", "three"]
+    assert logfiles.tail(tmp_path / "a.log", 0) == []
+    assert logfiles.tail(tmp_path / "none.log", 2) == []
+
+
+def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path):
+    folder = tmp_path / "secrets"
+    credentials.make(folder)
+    made = {path.name: path.read_text() for path in folder.iterdir()}
+
+    credentials.make(folder)
+
+    assert {path.name: path.read_text() for path in folder.iterdir()} == made
+    assert set(made) == set(credentials.NAMES)
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
+
+
+def test_a_folder_has_one_parent(tmp_path: Path):
+    with record.only_parent(tmp_path):
+        with pytest.raises(StackError, match="another stack"), record.only_parent(tmp_path):
+            pass
+        assert record.running_parent(tmp_path) is not None
+
+    assert record.running_parent(tmp_path) is None
+
+
+def test_the_record_of_a_parent_that_is_gone_is_not_taken_for_running(tmp_path: Path):
+    record.write(tmp_path, StackRecord(parent=1, phase=Phase.READY, port_offset=0))
+
+    assert record.read(tmp_path) is not None
+    assert record.read_running(tmp_path) is None

@@ -1,0 +1,90 @@
+"""The stack's shape, without starting anything."""
+
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from contracts.services import SERVICES
+from stack import ports, topology
+from stack.layout import BROKERS, Layout
+from stack.node import Ends, Kind, Node
+
+
+def layout(offset: int = 0) -> Layout:
+    return Layout(state=Path("/state"), cache=Path("/cache"), port_offset=offset)
+
+
+def by_name(offset: int = 0) -> dict[str, Node]:
+    return {node.name: node for node in topology.nodes(layout(offset))}
+
+
+def test_nothing_waits_for_itself_or_for_something_unknown():
+    nodes = by_name()
+
+    order = list(TopologicalSorter({name: node.after for name, node in nodes.items()}).static_order())
+
+    assert set(order) == set(nodes)
+
+
+def test_every_process_of_every_service_is_there():
+    names = set(by_name())
+
+    assert {service.name for service in SERVICES} <= names
+    assert {f"{service.name}-worker" for service in SERVICES} <= names
+    assert {"postgres", *BROKERS, "connect-1", "connect-2", "payment-executor", "gateway"} <= names
+
+
+def test_jobs_end_and_processes_listen():
+    for node in by_name().values():
+        is_job = node.kind is Kind.JOB
+        assert isinstance(node.ready, Ends) == is_job, node.name
+        assert (node.port is None) == is_job, node.name
+
+
+def test_an_offset_moves_every_port():
+    base, moved = by_name(0), by_name(20_000)
+
+    assert all(moved[name].port == node.port + 20_000 for name, node in base.items() if node.port)
+
+
+def test_no_port_is_used_twice():
+    assert len(set(ports.PORTS.values())) == len(ports.PORTS)
+
+
+def test_no_service_starts_before_its_slot():
+    nodes = by_name()
+
+    for service in SERVICES:
+        assert "slots" in nodes[service.name].after, "an order before the slot is an event nobody relays"
+
+
+def test_no_secret_stands_in_a_command_or_an_environment():
+    for node in by_name().values():
+        values = [value for name, value in node.environment.items() if "PASSWORD" in name or "TOKEN" in name]
+        assert all(value.startswith("/state/secrets/") for value in values), node.name
+
+
+def test_a_part_comes_with_what_it_waits_for():
+    part = topology.with_dependencies(["topics"], topology.nodes(layout()))
+
+    assert {node.name for node in part} == {"broker-data", *BROKERS, "topics"}
+
+
+def test_the_database_alone_runs_under_another_account():
+    accounts = {node.name for node in by_name().values() if node.account}
+
+    assert accounts <= {"postgres"}
+
+
+@pytest.mark.parametrize(
+    ("offset", "valid"), [(0, True), (9_999, False), (10_000, True), (50_000, True), (50_001, False)]
+)
+def test_which_offsets_are_valid(offset: int, valid: bool):
+    assert ports.is_offset(offset) is valid
+
+
+def test_free_offsets_stay_below_the_ports_of_outgoing_connections():
+    first_ephemeral_port = 32_768
+
+    assert ports.FREE_OFFSETS[-1] + max(ports.PORTS.values()) < first_ephemeral_port
