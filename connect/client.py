@@ -30,6 +30,10 @@ class ConnectError(NeverlostError):
     """Connect refused, or no worker answered."""
 
 
+class _AskAgainError(Exception):
+    """Not this worker, or not now."""
+
+
 _RETRIES = Backoff(attempts=8, first_seconds=0.25, most_seconds=4)
 
 
@@ -78,28 +82,25 @@ class ConnectClient:
         told: list[str] = []
         for pause in self._retries:
             told = []
-            for _ in range(len(self._urls)):
-                response = self._ask_first(method, path, body, told)
-                if response is not None:
-                    return _content(response)
-                self._urls.rotate(-1)
+            for _ in self._urls.copy():
+                try:
+                    return _content(self._send(method, path, body))
+                except _AskAgainError as error:
+                    told.append(str(error))
+                    self._urls.rotate(-1)
             threading.Event().wait(pause)
         raise ConnectError(f"{method} {path} did not succeed: {'; '.join(told) or 'CONNECT_URLS is empty'}")
 
-    def _ask_first(
-        self, method: Method, path: str, body: Mapping[str, str] | None, told: list[str]
-    ) -> requests.Response | None:
-        """The first worker's answer; None, and why in `told`, when another should be asked."""
+    def _send(self, method: Method, path: str, body: Mapping[str, str] | None) -> requests.Response:
+        """What the worker in front says; _AskAgainError when its answer would pass, or there is none."""
         url = self._urls[0]
         try:
             response = requests.request(method, url + path, json=body, timeout=self._timeout_seconds)
         except requests.RequestException as error:
-            told.append(f"{url} does not answer ({type(error).__name__})")
-            return None
-        if response.status_code not in _PASSING:
-            return response
-        told.append(f"{url} answers {response.status_code} {response.text[:300]}")
-        return None
+            raise _AskAgainError(f"{url} does not answer ({type(error).__name__})") from error
+        if response.status_code in _PASSING:
+            raise _AskAgainError(f"{url} answers {response.status_code} {response.text[:300]}")
+        return response
 
 
 def _content(response: requests.Response) -> Any:

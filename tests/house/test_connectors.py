@@ -8,7 +8,7 @@ import pytest
 from connect import worker
 from connect.configurations import configuration
 from contracts.services import SERVICES, Service
-from contracts.topics import MESSAGE_TOPICS, PARTITIONS, REPLICATION_FACTOR, Topic
+from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS, PARTITIONS, REPLICATION_FACTOR, Topic
 
 CONNECT = Path(worker.__file__).parent
 
@@ -114,6 +114,18 @@ def test_topic_made_by_connect_would_be_like_those_made_beforehand(service: Serv
         "replication.factor": str(REPLICATION_FACTOR),
         **topic.all_settings,
     }
+
+
+def test_worker_keeps_its_state_in_topics_that_are_made_beforehand():
+    properties = worker_properties()
+    made = {topic.name: topic for topic in ALL_TOPICS}
+
+    for kind in ("config", "offset", "status"):
+        topic = made[properties[f"{kind}.storage.topic"]]
+
+        assert properties.get(f"{kind}.storage.partitions", "1") == str(topic.partitions)
+        assert properties[f"{kind}.storage.replication.factor"] == str(REPLICATION_FACTOR)
+        assert properties[f"{kind}.storage.min.insync.replicas"] == topic.all_settings["min.insync.replicas"]
 
 
 def test_image_starts_the_worker_as_the_stack_does():
