@@ -80,7 +80,14 @@ def as_text(values: dict[str, str]) -> str:
 
 def command(layout: Layout, broker: str) -> tuple[str, ...]:
     logging = f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}"
-    return (*_java(layout), *JVM_OPTIONS, logging, "kafka.Kafka", _file(layout, broker))
+    return (
+        *_java(layout),
+        *JVM_OPTIONS,
+        *layout.jvm_flags.get(broker, ()),
+        logging,
+        "kafka.Kafka",
+        _file(layout, broker),
+    )
 
 
 def format_command(layout: Layout, broker: str, cluster_id: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from connect import jars
 from runtime.waiting import until
-from stack import credentials, disk, java, logfiles, ports, postgres_home, record
+from stack import class_archive, credentials, disk, java, logfiles, ports, postgres_home, record
 from stack.errors import NotReady, StackError
 from stack.layout import DEFAULT_STATE, ROOT, Layout, cache_folder
 from stack.leash import leashed
@@ -41,11 +41,13 @@ class Wish:
     only: tuple[str, ...] = ()
 
     def layout(self, find_java: Callable[[], str]) -> Layout:
+        cache, program = cache_folder(), find_java()
         return Layout(
             state=self.state,
-            cache=cache_folder(),
+            cache=cache,
             port_offset=self.port_offset,
-            java=find_java(),
+            java=program,
+            jvm_flags=class_archive.flags(program, cache),
             postgres=postgres_home.find_home(self.state),
             slot_wal_keep_mb=disk.slot_wal_keep_mb(disk.free_mb(self.state)),
             payment_failure_rate=self.failure_rate,

@@ -1,7 +1,8 @@
 """Everything a stack's shape depends on, frozen: the topology is a pure function of it."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.environment import Environment
@@ -30,6 +31,8 @@ class Layout:
     port_offset: int = 0
     java: str = "java"
     python: str = sys.executable
+    # Extra flags for a JVM, by the name of its node.
+    jvm_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     postgres: Home | None = None
     slot_wal_keep_mb: int = 4096
     payment_failure_rate: float = 0.0

@@ -11,6 +11,7 @@ from stack.layout import BROKERS, CONNECT_WORKERS, Layout
 from stack.node import Answers, Ends, Kind, Listens, Node, Succeeds
 from stack.ports import HOST
 
+JVM_STOP_SECONDS = 20
 CONNECT_JVM_OPTIONS = ("-Xms256m", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -82,6 +83,7 @@ def _brokers(layout: Layout) -> Iterator[Node]:
             port=layout.port(name),
             ready=Listens(),
             after=("broker-data",),
+            stop_seconds=JVM_STOP_SECONDS,
         )
 
 
@@ -121,12 +123,14 @@ def _job(layout: Layout, name: str, module: str, after: tuple[str, ...], environ
 
 
 def _connect_worker(layout: Layout, name: str) -> Node:
+    flags = (*CONNECT_JVM_OPTIONS, *layout.jvm_flags.get(name, ()))
     return Node(
         name=name,
         kind=Kind.CONNECT,
-        command=tuple(worker.command(layout.java, layout.cache, CONNECT_JVM_OPTIONS)),
+        command=tuple(worker.command(layout.java, layout.cache, flags)),
         port=layout.port(name),
         ready=Answers("/health"),
+        stop_seconds=JVM_STOP_SECONDS,
         # Its own topics are made by the job, as all topics are; the relays' passwords by the bootstrap.
         after=("topics", "migrate"),
         environment={
