@@ -1,6 +1,6 @@
 """Things that tests are about, with defaults for all that a test does not care for."""
 
-from dataclasses import dataclass, field
+import time
 from itertools import count
 from uuid import UUID, uuid4
 
@@ -21,8 +21,6 @@ _offsets = count()
 
 def an_event_id() -> UUID:
     """A UUIDv7 of now."""
-    import time
-
     moment = time.time_ns() // 1_000_000
     return UUID(int=(moment << 80) | (0x7 << 76) | (uuid4().int & ((1 << 76) - 1)))
 

@@ -45,6 +45,7 @@ def service_app(service: str, settings: WebSettings, engine: Engine, routes: Blu
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.config[TOKEN_KEY] = settings.operator_token
+    app.extensions["engine"] = engine
     answer_with_problems(app)
     app.register_blueprint(health_routes(engine, settings.bootstrap_servers))
     app.register_blueprint(routes)

@@ -84,7 +84,7 @@ def _answer(problem: Problem) -> Response:
 def _answer_http(error: HTTPException) -> Response:
     response = _answer(Problem(error.code or 500, error.description or error.name))
     for name, value in error.get_headers(request.environ):
-        if name in {"Allow", "Retry-After"}:
+        if name in {"Allow", "Retry-After", "WWW-Authenticate"}:
             response.headers[name] = value
     return response
 

@@ -6,13 +6,13 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from tests.builders import a_delivery, an_event_id, charge, completed, refund, reserve
 
 from inventory import handlers as inventory
 from messaging import dead_letters
 from messaging.batch import BatchProcessor
 from messaging.redrive import redrive
 from payment import handlers as payment
+from tests.builders import a_delivery, an_event_id, charge, completed, refund, reserve
 
 
 @pytest.fixture
@@ -59,7 +59,9 @@ def test_a_message_and_its_redelivery_have_one_effect(stock):
 
 def test_the_same_batch_given_to_two_workers_at_once_has_one_effect(stock):
     batch = [a_delivery(reserve()) for _ in range(50)]
-    workers = [threading.Thread(target=stock.process, args=(batch if n % 2 else batch[::-1])) for n in range(4)]
+    workers = [
+        threading.Thread(target=stock.process, args=(batch if n % 2 else batch[::-1])) for n in range(4)
+    ]
 
     for worker in workers:
         worker.start()

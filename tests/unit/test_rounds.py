@@ -4,9 +4,9 @@ from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.builders import a_delivery, refund, reserve
 
 from messaging.rounds import halves, rounds, split_held
+from tests.builders import a_delivery, refund, reserve
 
 keys = st.lists(st.integers(0, 5).map(lambda n: UUID(int=n)))
 

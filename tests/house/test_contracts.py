@@ -1,0 +1,54 @@
+"""The messages that are committed as JSON Schema are those of the code."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from contracts.messages import MESSAGES, schema
+from contracts.services import SERVICES
+from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS, read_by, written_by
+from inventory import handlers as inventory
+from order import handlers as order
+from payment import handlers as payment
+
+SCHEMAS = Path(__file__).parents[2] / "contracts" / "schemas"
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_schema_is_the_message(name):
+    """A change that fails here is a new version of the type, unless it only adds an optional field."""
+    committed = json.loads((SCHEMAS / f"{name}.json").read_text())
+
+    assert committed == schema(MESSAGES[name])
+
+
+def test_no_schema_is_left_over():
+    assert {path.stem for path in SCHEMAS.glob("*.json")} == set(MESSAGES)
+
+
+def test_every_message_goes_to_a_topic_and_every_topic_carries_one():
+    assert {m.topic for m in MESSAGES.values()} == {t.name for t in MESSAGE_TOPICS}
+
+
+def test_what_services_read_somebody_writes():
+    written = {topic for service in SERVICES for topic in written_by(service.name)}
+
+    for service in SERVICES:
+        assert set(read_by(service.name)) <= written
+
+
+def test_each_service_handles_every_type_of_its_topics():
+    for each in (order.CONSUMER, payment.CONSUMER, inventory.consumer()):
+        arriving = {m.type for m in MESSAGES.values() if m.topic in each.topics}
+        assert set(each.handlers) == arriving, each.service
+
+
+def test_topics_keep_their_promise():
+    for topic in ALL_TOPICS:
+        assert topic.all_settings["min.insync.replicas"] == "2"
+        assert topic.all_settings["unclean.leader.election.enable"] == "false"
+    for topic in MESSAGE_TOPICS:
+        assert topic.partitions == 6
+        assert topic.all_settings["cleanup.policy"] == "delete"
+        assert topic.all_settings["message.timestamp.type"] == "LogAppendTime"

@@ -1,0 +1,64 @@
+"""The environment is read once and complains once; waits are bounded."""
+
+import pytest
+
+from runtime.chance import happens
+from runtime.environment import Environment
+from runtime.errors import SettingsError, WaitedTooLong
+from runtime.waiting import Backoff, until
+
+
+def test_every_problem_is_told_in_one_line(tmp_path):
+    environment = Environment(
+        {"RATE": "2", "BIND": "here", "COUNT": "x", "TOKEN_FILE": str(tmp_path / "none")}
+    )
+    environment.text("DATABASE_URL")
+    environment.rate("RATE")
+    environment.bind("BIND")
+    environment.whole("COUNT", 1)
+    environment.file("TOKEN_FILE")
+
+    with pytest.raises(SettingsError) as told:
+        environment.check()
+
+    for problem in ("DATABASE_URL is missing", "RATE='2'", "BIND='here'", "COUNT='x'", "TOKEN_FILE="):
+        assert problem in str(told.value)
+
+
+def test_good_values_are_read(tmp_path):
+    (tmp_path / "token").write_text("abc\n")
+    environment = Environment(
+        {"S": "a:1, b:2", "B": "127.0.0.1:80", "R": "0.2", "T": str(tmp_path / "token")}
+    )
+
+    assert environment.texts("S") == ("a:1", "b:2")
+    assert environment.bind("B") == ("127.0.0.1", 80)
+    assert environment.rate("R") == 0.2
+    assert environment.file("T") == "abc"
+    environment.check()
+
+
+def test_a_wait_ends_and_says_what_it_waited_for():
+    with pytest.raises(WaitedTooLong, match=r"waited 0.05 s for a miracle \(last: not yet\)"):
+        until(_fail, within_seconds=0.05, what="a miracle", every_seconds=0.01, retry_on=(ValueError,))
+
+
+def _fail():
+    raise ValueError("not yet")
+
+
+def test_pauses_grow_and_end():
+    pauses = list(Backoff(attempts=8, first_seconds=1, most_seconds=10))
+
+    assert len(pauses) == 8
+    assert all(0.5 <= pause <= 10 for pause in pauses)
+    assert max(pauses[:1]) <= 1 < min(pauses[4:])
+
+
+def test_chance_keeps_its_rate_and_its_word():
+    drawn = [happens(f"name {n}", 0.2) for n in range(5000)]
+
+    assert drawn == [happens(f"name {n}", 0.2) for n in range(5000)]
+    assert 0.17 < sum(drawn) / len(drawn) < 0.23
+    assert not any(happens(f"name {n}", 0.0) for n in range(100))
+    assert all(happens(f"name {n}", 1.0) for n in range(100))
