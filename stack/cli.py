@@ -39,7 +39,7 @@ def up(state: Path, port_offset: int, failures: float) -> None:
     try:
         now = launch.follow(wish, parent, console)
     except BaseException:
-        launch.stop(state)
+        launch.end(parent)
         raise
     click.echo(status.where_to_look(now, state))
     return None

@@ -136,8 +136,17 @@ def running(wish: Wish, console: Console) -> Iterator[StackRecord]:
     try:
         yield follow(wish, parent, console)
     finally:
-        stop(wish.state)
+        end(parent)
+
+
+def end(parent: subprocess.Popen[bytes]) -> None:
+    """End a parent that this process has started, however far it has come."""
+    parent.terminate()
+    try:
         parent.wait(STOP_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        parent.kill()
+        parent.wait()
 
 
 @contextmanager
@@ -145,9 +154,16 @@ def temporary(name: str, failure_rate: float = 0.0) -> Iterator[Wish]:
     """A folder and ports of its own, for a stack beside others; the folder stays when something failed."""
     DEFAULT_STATE.mkdir(exist_ok=True)
     state = Path(mkdtemp(prefix=f"{name}-", dir=DEFAULT_STATE))
-    yield Wish(state, ports.free_offset(), failure_rate)
-    postgres_home.forget(state)
-    shutil.rmtree(state)
+    state.chmod(0o755)  # The database's account has to pass through.
+    try:
+        yield Wish(state, ports.free_offset(), failure_rate)
+    except Exception:
+        Console(stderr=True).print(f"What it wrote, logs and all, is kept in {state}", soft_wrap=True)
+        raise
+    except BaseException:
+        _remove(state)
+        raise
+    _remove(state)
 
 
 def stop(state: Path) -> bool:
@@ -179,6 +195,11 @@ def forget(state: Path) -> None:
     for name in DATA:
         path = state / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _remove(state: Path) -> None:
+    postgres_home.forget(state)
+    shutil.rmtree(state)
 
 
 def _check_ports(wish: Wish) -> None:

@@ -16,7 +16,7 @@ CONNECT_JVM_OPTIONS = ("-Xms256m", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredSt
 
 
 def nodes(layout: Layout) -> tuple[Node, ...]:
-    """Every node of a layout. Starts nothing, reads nothing."""
+    """Every node of a layout, from the layout alone: nothing is started or looked for."""
     return (
         *_postgres(layout),
         *_brokers(layout),

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from runtime.stopping import stop_requested
 from stack import demo, java, launch, status
+from stack.errors import StackError
 from stack.layout import ROOT, Layout
 from stack.options import failures_option, json_option
 
@@ -23,7 +24,7 @@ LONG_MARK = "long"
 )
 @failures_option
 @json_option
-def demo_command(once: bool, failures: float, as_json: bool) -> int:
+def demo_command(once: bool, failures: float, as_json: bool) -> None:
     """Start a whole system, place orders that end each way, show what happened and where to look."""
     console = Console()
     with launch.temporary("demo", failures) as wish, launch.running(wish, console) as now:
@@ -38,7 +39,8 @@ def demo_command(once: bool, failures: float, as_json: bool) -> int:
             click.echo(status.where_to_look(now, wish.state))
             console.print("Ctrl-C stops everything.")
             stop_requested().wait()
-    return 0 if good else 1
+        if not good:
+            raise StackError("an order did not end as it should have")
 
 
 @click.command("test", context_settings={"ignore_unknown_options": True})
