@@ -129,7 +129,7 @@ for _command in (
 def main() -> None:
     """Run a command; our own errors are told in one line, and become the exit code."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="./run", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         code = error.exit_code

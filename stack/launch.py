@@ -28,7 +28,7 @@ STOP_SECONDS_MAX = 60
 PORTS_FREE_SECONDS_MAX = 6
 TAIL_LINES = 15
 # What `reset` forgets; other folders under the state folder are other stacks'.
-DATA = ("kafka", "logs", "secrets", "gateway.sqlite", "state.json")
+DATA = ("kafka", "logs", "secrets", "gateway.sqlite*", "state.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +192,8 @@ def forget(state: Path) -> None:
     if record.running_parent(state):
         raise StackError("the stack is running: ./run down first")
     postgres_home.forget(state)
-    for name in DATA:
-        path = state / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for path in [path for pattern in DATA for path in state.glob(pattern)]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _remove(state: Path) -> None:
