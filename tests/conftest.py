@@ -1,8 +1,14 @@
-"""Fixtures that several kinds of tests share: a real Postgres, and its three databases, migrated."""
+"""Fixtures that several kinds of tests share."""
 
 import socket
+from contextlib import closing
 
 import pytest
+from rich.console import Console
+
+from stack import launch
+from stack.layout import Layout
+from tests.running_system import RunningSystem
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +23,14 @@ def free_port():
         raise AssertionError("no free port between 23000 and 32000")
 
     return find
+
+
+@pytest.fixture(scope="session")
+def system():
+    """One whole system for all tests that need one, with ports and a folder of its own."""
+    with (
+        launch.temporary("test") as wish,
+        launch.running(wish, Console()),
+        closing(RunningSystem(Layout(state=wish.state, port_offset=wish.port_offset))) as running,
+    ):
+        yield running

@@ -1,0 +1,91 @@
+"""What stands in Kafka and in Kafka Connect is what was promised."""
+
+import requests
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from contracts.services import SERVICES
+from contracts.topics import ALL_TOPICS
+from runtime.waiting import until
+
+
+def admin_of(system):
+    return AdminClient({"bootstrap.servers": system.layout.bootstrap_servers})
+
+
+def test_every_topic_keeps_what_it_is_told(system):
+    admin = admin_of(system)
+    found = admin.list_topics(timeout=10).topics
+    internal = {"__consumer_offsets", "__transaction_state"}
+    wanted = {topic.name: topic for topic in ALL_TOPICS}
+
+    assert set(wanted) <= set(found)
+    assert set(found) - set(wanted) - internal == set(), "topics that nobody asked for"
+    for name in set(found):
+        assert all(len(p.replicas) == 3 for p in found[name].partitions.values()), name
+    for name, settings in _settings(admin, set(found)).items():
+        assert settings["min.insync.replicas"] == "2", name
+        assert settings["unclean.leader.election.enable"] == "false", name
+        if name in wanted:
+            assert len(found[name].partitions) == wanted[name].partitions
+            assert settings | wanted[name].all_settings == settings, name
+
+
+def _settings(admin, names):
+    asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in names])
+    return {
+        resource.name: {entry.name: entry.value for entry in future.result(10).values()}
+        for resource, future in asked.items()
+    }
+
+
+def test_connectors_are_exactly_once_and_tell_no_password(system):
+    connect = system.layout.url("connect-1")
+    secrets = {(system.layout.secrets / s.role("relay")).read_text().strip() for s in SERVICES}
+
+    for service in SERVICES:
+        answer = requests.get(f"{connect}/connectors/{service.connector}/config", timeout=10)
+        assert answer.json()["exactly.once.support"] == "required"
+        assert not any(secret in answer.text for secret in secrets)
+
+
+def test_the_connect_commands_pause_resume_and_restart(system):
+    assert system.run("connect", "status").returncode == 0
+
+    system.run("connect", "pause", "order-outbox")
+    until(lambda: _state(system, "order-outbox") == "PAUSED", within_seconds=20, what="a paused connector")
+    order = system.place()
+    assert system.run("connect", "status").returncode == 1
+
+    system.run("connect", "resume", "order-outbox")
+    assert system.final_status(order) == "COMPLETED"
+
+    assert system.run("connect", "restart", "payment-outbox").returncode == 0
+    assert system.final_status(system.place()) == "COMPLETED"
+
+
+def _state(system, connector):
+    url = f"{system.layout.url('connect-1')}/connectors/{connector}/status"
+    return requests.get(url, timeout=10).json()["connector"]["state"]
+
+
+def test_status_is_one_json_object_with_the_agreed_names(system):
+    until(lambda: system.status()["verdict"] == "green", within_seconds=60, what="a green verdict")
+
+    status = system.status()
+
+    assert set(status) == {"verdict", "processes", "connectors", "databases", "bootstrap_servers"}
+    assert {frozenset(process) for process in status["processes"]} == {
+        frozenset({"name", "kind", "pid", "address", "state"})
+    }
+    assert {c["name"] for c in status["connectors"]} == {s.connector for s in SERVICES}
+    assert {d["service"] for d in status["databases"]} == {s.name for s in SERVICES}
+
+
+def test_no_log_holds_a_secret_or_a_payment_token(system):
+    system.final_status(system.place(token="tok_declined"))
+    secrets = {path.read_text().strip() for path in system.layout.secrets.iterdir() if path.is_file()}
+
+    for log in system.layout.logs.glob("*.log"):
+        content = log.read_text(errors="replace")
+        assert "tok_declined" not in content, log.name
+        assert not any(secret in content for secret in secrets), log.name
