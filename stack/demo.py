@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from stack.layout import Layout
 
 FINAL = ("COMPLETED", "FAILED", "OUT_OF_STOCK", "CANCELLED")
-ORDER_SECONDS_MAX = 30
+ORDERS_SECONDS_MAX = 60
 POLL_EVERY_SECONDS = 0.01
 REQUEST_SECONDS_MAX = 10
 CROWD = 20
@@ -46,6 +46,7 @@ class Journey:
 
     case: Case
     order_id: str
+    began: float
     path: list[tuple[str, int]] = field(default_factory=list)
     payment: dict[str, Any] | None = None
     stock: dict[str, Any] | None = None
@@ -55,8 +56,16 @@ class Journey:
         return self.path[-1][0] if self.path else "UNKNOWN"
 
     @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+    @property
     def ended_well(self) -> bool:
-        return self.status in FINAL and self.case.expected in {None, self.status}
+        return self.is_final and self.case.expected in {None, self.status}
+
+    def arrive(self, status: str) -> None:
+        if status != self.status:
+            self.path.append((status, round((time.monotonic() - self.began) * 1000)))
 
     def as_json(self) -> dict[str, Any]:
         path = [{"status": status, "ms": ms} for status, ms in self.path]
@@ -79,30 +88,27 @@ class Customer:
         self._session = requests.Session()
         self._session.trust_env = False  # A proxy has no business on 127.0.0.1.
 
-    def follow(self, case: Case) -> Journey:
-        """Place the order and poll it until it is final, or the time is up."""
+    def place(self, case: Case) -> Journey:
         began = time.monotonic()
         response = self._session.post(
             f"{self._layout.url('order')}/orders", json=case.body(), timeout=REQUEST_SECONDS_MAX
         )
         response.raise_for_status()
-        journey = Journey(case, response.json()["order_id"])
-        journey.path.append((response.json()["status"], _ms_since(began)))
-        for status in self._statuses(journey.order_id):
-            if status != journey.status:
-                journey.path.append((status, _ms_since(began)))
-        journey.payment = self._payment(journey.order_id)
-        journey.stock = self._stock(case.sku)
+        journey = Journey(case, response.json()["order_id"], began)
+        journey.arrive(response.json()["status"])
         return journey
 
-    def _statuses(self, order_id: str) -> Iterator[str]:
-        deadline = time.monotonic() + ORDER_SECONDS_MAX
+    def follow(self, journeys: Sequence[Journey]) -> None:
+        """Look at every order again and again until it is final, or the time is up."""
+        deadline = time.monotonic() + ORDERS_SECONDS_MAX
         pause = threading.Event()
-        status = ""
-        while status not in FINAL and time.monotonic() < deadline:
-            status = self._get("order", f"/orders/{order_id}")["status"]
-            yield status
+        while time.monotonic() < deadline and (under_way := [each for each in journeys if not each.is_final]):
+            for journey in under_way:
+                journey.arrive(self._get("order", f"/orders/{journey.order_id}")["status"])
             pause.wait(POLL_EVERY_SECONDS)
+        for journey in journeys:
+            journey.payment = self._payment(journey.order_id)
+            journey.stock = self._stock(journey.case.sku)
 
     def _payment(self, order_id: str) -> dict[str, Any] | None:
         payments = self._get("payment", f"/payments?order_id={order_id}")["payments"]
@@ -120,20 +126,23 @@ class Customer:
 
 
 def show_cases(layout: Layout, console: Console) -> list[Journey]:
-    """One order for each way an order can end."""
+    """One order for each way an order can end, one after the other."""
     customer = Customer(layout)
     journeys = []
     for case in CASES:
-        journey = customer.follow(case)
+        journey = customer.place(case)
+        customer.follow([journey])
         journeys.append(journey)
         _print(journey, console)
     return journeys
 
 
 def show_crowd(layout: Layout, console: Console) -> list[Journey]:
-    """Many orders in a system where things fail by chance."""
+    """Many orders at once in a system where things fail by chance."""
     customer = Customer(layout)
-    journeys = [customer.follow(Case(f"order {number}")) for number in range(1, CROWD + 1)]
+    journeys = [customer.place(Case(f"order {number}")) for number in range(1, CROWD + 1)]
+    customer.follow(journeys)
+    console.print()
     for status, count in Counter(journey.status for journey in journeys).most_common():
         console.print(f"{count:4} {status}")
     return journeys
@@ -155,7 +164,3 @@ def _print(journey: Journey, console: Console) -> None:
             f" {stock['sold']} sold",
             highlight=False,
         )
-
-
-def _ms_since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
