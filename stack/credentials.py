@@ -1,6 +1,7 @@
 """The secrets that the stack makes before anything starts; the roles' passwords are the bootstrap's work."""
 
 import secrets
+import sys
 from pathlib import Path
 
 NAMES = ("postgres", "operator_token")
@@ -16,3 +17,7 @@ def make(folder: Path) -> None:
             unfinished.touch(mode=0o600)
             unfinished.write_text(secrets.token_urlsafe(32))
             unfinished.replace(folder / name)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))

@@ -43,6 +43,15 @@ SETTINGS = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
 
+# How a cluster is made, for life: text sorts by its bytes, whatever the machine's locale.
+CLUSTER_OPTIONS = (
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+)
+
 
 def command(home: Home, port: int, settings: dict[str, str]) -> tuple[str, ...]:
     """The server's command line; it listens on 127.0.0.1 alone, and on no socket file."""
@@ -82,8 +91,8 @@ def _initdb(home: Home, data: Path, password: Path) -> None:
     subprocess.run(
         [
             *(home.program("initdb"), "-D", data, "-U", SUPERUSER, "--pwfile", password),
-            *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
-            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"),
+            *CLUSTER_OPTIONS,
+            "--no-instructions",
         ],
         user=home.account,
         group=home.group,

@@ -1,6 +1,7 @@
 """What runs and whether it is well: for a person, and as the JSON that other programs read."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from connect import operations
 from connect.client import ConnectError
 from contracts.services import SERVICES
 from stack import record
-from stack.layout import CONNECT_WORKERS, Layout
+from stack.layout import CONNECT_WORKERS, DEFAULT_STATE, Layout
 from stack.record import NodeRecord, Phase, StackRecord, State
 
 GREEN, RED, GREY = "green", "red", "grey"
@@ -54,6 +55,7 @@ def where_to_look(now: StackRecord, state: Path) -> str:
     """The addresses, and what to try next."""
     layout = Layout(state=state, port_offset=now.port_offset)
     url = layout.url
+    where = "" if state == DEFAULT_STATE else f" --state {shlex.quote(str(state))}"
     return f"""
 Ready.  order {url("order")}   payment {url("payment")}   inventory {url("inventory")}
         PostgreSQL {layout.address("postgres")}   Connect {url("connect-1")}
@@ -65,7 +67,9 @@ Place an order, then watch it go from PENDING over PAID to COMPLETED:
        -d '{{"items":[{{"sku":"PIZZA","quantity":1}}]}}'
   curl -s {url("order")}/orders
 
-Look around: ./run status    ./run logs order-worker -f    Stop: ./run down
+Look around: ./run status{where}
+             ./run logs order-worker -f{where}
+Stop:        ./run down{where}
 """
 
 
