@@ -45,6 +45,7 @@ class BatchProcessor:
         dead_letters.queue_behind(connection, self._consumer.service, queued)
         if free:
             self._consumer.handle(connection, free)
+        log.info("batch handled", new=len(fresh), queued=len(queued), events=[str(d.event_id) for d in fresh])
 
     def _claim(self, connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """The deliveries that are new; those whose id says nothing are parked on the way."""

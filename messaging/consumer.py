@@ -14,7 +14,6 @@ from messaging.batch import BatchProcessor
 from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
 from messaging.partitions import PartitionKeeper
-from runtime.errors import SettingsError
 from runtime.waiting import Backoff
 
 log = structlog.get_logger(__name__)
@@ -91,21 +90,24 @@ class MessageWorker:
         return {"poll": f"the last poll was {silent:.0f} s ago"} if silent > 30 else {}
 
     def _work(self, records: Records) -> None:
-        deliveries = [delivery(record) for batch in records.values() for record in batch]
-        self._process(deliveries)
-        self._commit(records)
+        if self._process([delivery(record) for batch in records.values() for record in batch]):
+            self._commit(records)
 
-    def _process(self, deliveries: Sequence[Delivery]) -> None:
+    def _process(self, deliveries: Sequence[Delivery]) -> bool:
+        """Whether it was done; not, when we were asked to stop while the database could not be used."""
         for pause in _RETRIES:
             try:
-                return self._processor.process(deliveries)
+                self._processor.process(deliveries)
             except Exception as error:
                 if is_messages_own(error):
                     raise
                 log.warning("the batch is tried again", records=len(deliveries), reason=str(error))
+            else:
+                return True
             if self._stop.wait(pause):
-                raise SettingsError("stopped while the database could not be used")
-        return self._processor.process(deliveries)
+                return False
+        self._processor.process(deliveries)
+        return True
 
     def _commit(self, records: Records) -> None:
         """Only a bookmark: when it is lost, the records come again and the inbox knows them."""

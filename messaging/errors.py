@@ -7,7 +7,7 @@ NeverlostError
 """
 
 from psycopg import errors as postgres
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from runtime.errors import NeverlostError
 
@@ -37,4 +37,4 @@ def is_messages_own(error: Exception) -> bool:
     """
     if isinstance(error, DBAPIError):
         return isinstance(error.orig, _OWN_DATABASE_FAULTS)
-    return not isinstance(error, OSError | OutsideTransaction)
+    return not isinstance(error, SQLAlchemyError | OSError | MemoryError | OutsideTransaction)

@@ -54,6 +54,7 @@ HOLD_KEYS = text("""
 
 RELEASE_HOLD = text("DELETE FROM key_holds WHERE consumer = :consumer AND key = :key")
 
+# A redelivered stray is known by its place and content; everything else was claimed just before.
 PARK = text("""
     INSERT INTO dead_letters
         (consumer, key, event_id, type, topic, partition, "offset", headers, value, state, reason)

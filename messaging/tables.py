@@ -7,6 +7,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Computed,
     Identity,
     Index,
     Integer,
@@ -14,7 +15,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    UniqueConstraint,
     Uuid,
     func,
 )
@@ -93,8 +93,26 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False, server_default="1"),
     Column("parked_at", TIMESTAMP(timezone=True), nullable=False, server_default=_NOW),
     Column("settled_at", TIMESTAMP(timezone=True)),
-    UniqueConstraint("consumer", "topic", "partition", "offset"),
+    Column("digest", LargeBinary, Computed("sha256(value)", persisted=True), nullable=False),
     Index("ix_dead_letters_waiting", "consumer", "key", "id", postgresql_where="settled_at IS NULL"),
+)
+Index(
+    "uq_dead_letters_event",
+    dead_letters.c.consumer,
+    dead_letters.c.event_id,
+    unique=True,
+    postgresql_where="state <> 'stray'",
+)
+# A stray has no id to know it by. Its place alone would not do: a topic made anew counts from 0 again.
+Index(
+    "uq_dead_letters_stray",
+    dead_letters.c.consumer,
+    dead_letters.c.topic,
+    dead_letters.c.partition,
+    dead_letters.c.offset,
+    dead_letters.c.digest,
+    unique=True,
+    postgresql_where="state = 'stray'",
 )
 
 key_holds = Table(

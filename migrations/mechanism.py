@@ -74,11 +74,14 @@ CREATE TABLE dead_letters (
     attempts integer NOT NULL DEFAULT 1,
     parked_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
     settled_at timestamp with time zone,
+    digest bytea NOT NULL GENERATED ALWAYS AS (sha256(value)) STORED,
     CONSTRAINT pk_dead_letters PRIMARY KEY (id),
-    CONSTRAINT uq_dead_letters_consumer_topic_partition_offset UNIQUE (consumer, topic, partition, "offset"),
     CONSTRAINT ck_dead_letters_state_known CHECK (state IN ('culprit', 'queued', 'stray'))
 );
 CREATE INDEX ix_dead_letters_waiting ON dead_letters (consumer, key, id) WHERE settled_at IS NULL;
+CREATE UNIQUE INDEX uq_dead_letters_event ON dead_letters (consumer, event_id) WHERE state <> 'stray';
+CREATE UNIQUE INDEX uq_dead_letters_stray ON dead_letters (consumer, topic, partition, "offset", digest)
+    WHERE state = 'stray';
 
 CREATE TABLE key_holds (
     consumer text NOT NULL,

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
+import structlog
 from flask import Blueprint, Response, jsonify, url_for
 from pydantic import Field, StringConstraints, model_validator
 from sqlalchemy import Engine, Row
@@ -13,6 +14,8 @@ from order.saga import Status
 from web.pages import PageQuery, page
 from web.problems import not_found, unprocessable
 from web.validation import Quantity, RequestModel, Sku, read_body, read_id, read_query
+
+log = structlog.get_logger(__name__)
 
 PaymentToken = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 DEFAULT_TOKEN = "tok_ok"  # noqa: S105 - the simulated gateway's word for a good card
@@ -84,7 +87,9 @@ def order_routes(engine: Engine) -> Blueprint:
 
     def _place(items: list[Item], payment_token: str) -> Row[Any]:
         with engine.begin() as connection:
-            return handlers.place_order(connection, items, payment_token)
+            order = handlers.place_order(connection, items, payment_token)
+        log.info("order accepted", order_id=str(order.id), total=order.total_amount, currency=order.currency)
+        return order
 
     return routes
 

@@ -5,6 +5,7 @@ to be stored is the only one. A call that may have happened before is asked for 
 """
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,7 +33,8 @@ log = structlog.get_logger(__name__)
 CALLS_AT_ONCE = 16
 LEASE_SECONDS = 30  # longer than a question and a call, each with its time-outs
 SWEEP_SECONDS = 1.0  # how long an intent whose wake-up was lost may wait
-_ASK_AGAIN = Backoff(attempts=0, first_seconds=0.5, most_seconds=30.0)
+# Money whose fate is not known is never given up: it is asked for ever more slowly, and shows as UNKNOWN.
+_ASK_AGAIN = Backoff(first_seconds=0.5, most_seconds=300.0)
 _DATABASE = Backoff(attempts=12, first_seconds=0.1, most_seconds=5.0)
 
 
@@ -62,13 +64,21 @@ class Executor:
     stop: threading.Event
     wake: threading.Event = field(default_factory=threading.Event)
     _calls: dict[Future[Result], Row[Any]] = field(default_factory=dict)
+    _turned_at: float = field(default_factory=time.monotonic)
+
+    def problems(self) -> dict[str, str]:
+        """Why this executor is not ready; empty when it is."""
+        silent = time.monotonic() - self._turned_at
+        return {"database": f"no turn was finished for {silent:.0f} s"} if silent > 30 else {}
 
     def run(self) -> None:
         """Return when stopped and the calls in flight are stored."""
         with ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="gateway") as threads:
             while not self.stop.is_set() or self._calls:
                 self.wake.clear()
-                if not self._turn(threads):
+                busy = self._turn(threads)
+                self._turned_at = time.monotonic()
+                if not busy:
                     self.wake.wait(SWEEP_SECONDS)
 
     def _turn(self, threads: ThreadPoolExecutor) -> bool:
@@ -112,17 +122,16 @@ class Executor:
         return True
 
     def _postpone(self, connection: Any, intent: Row[Any], error: BaseException) -> None:
-        if not isinstance(error, OutcomeUnknown):
-            raise error
         seconds = _ASK_AGAIN.pause(intent.attempts)
         handlers.postpone(connection, intent, seconds)
-        log.warning(
+        tell = log.warning if isinstance(error, OutcomeUnknown) else log.error
+        tell(
             "the gateway's answer is not known",
             order_id=str(intent.order_id),
             operation=intent.operation,
             attempts=intent.attempts,
             asked_again_in_seconds=round(seconds, 1),
-            reason=str(error),
+            reason=f"{type(error).__name__}: {error}",
         )
 
 
@@ -155,7 +164,7 @@ def main() -> None:
     executor = Executor(engine, HttpGateway(gateway_url, CALLS_AT_ONCE), name, stop)
     plain_url = url.set(drivername="postgresql").render_as_string(hide_password=False)
     threading.Thread(target=listen, args=(plain_url, executor.wake, stop), daemon=True).start()
-    health = serve_health(health_bind, dict)
+    health = serve_health(health_bind, executor.problems)
     log.info("executor started", executor=name)
     executor.run()
     health.shutdown()

@@ -41,15 +41,14 @@ def until(
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Growing pauses between attempts, with jitter; they end after `attempts`."""
+    """Growing pauses between attempts, with jitter. Iterated over, they end after `attempts`."""
 
-    attempts: int
+    attempts: int = 10
     first_seconds: float = 0.1
     most_seconds: float = 10.0
 
     def __iter__(self) -> Iterator[float]:
-        for attempt in range(self.attempts):
-            yield self.pause(attempt)
+        return (self.pause(attempt) for attempt in range(self.attempts))
 
     def pause(self, attempt: int) -> float:
         """Seconds to wait after attempt number `attempt`, counted from 0."""
