@@ -4,7 +4,6 @@ Roles belong to the cluster, not to a database, so no history makes them. Safe t
 the password that its secret file holds.
 """
 
-import secrets as random_secrets
 from pathlib import Path
 
 from psycopg import sql
@@ -12,21 +11,12 @@ from sqlalchemy import Connection, Engine, text
 
 from contracts.services import AUDITOR_ROLE, DUTIES, SERVICES, Service
 from migrations.database import admin_engine
+from runtime.secrets import secret
 
 # Each duty's own attributes: only the relay may read the log of changes.
 _ATTRIBUTES = {"relay": "LOGIN REPLICATION"}
 _ROLE_EXISTS = text("SELECT 1 FROM pg_roles WHERE rolname = :name")
 _DATABASE_EXISTS = text("SELECT 1 FROM pg_database WHERE datname = :name")
-
-
-def secret(folder: Path, name: str) -> str:
-    """The secret of that name; made, readable by its owner alone, where it is not there yet."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / name
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(random_secrets.token_urlsafe(24) + "\n")
-    return path.read_text().strip()
 
 
 def bootstrap(admin: Engine, folder: Path) -> None:

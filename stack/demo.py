@@ -4,13 +4,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import requests
 from rich.console import Console
 
 from stack.layout import Layout
+from stack.travel import Hop, hops
 
 FINAL = ("COMPLETED", "FAILED", "OUT_OF_STOCK", "CANCELLED")
 ORDERS_SECONDS_MAX = 60
@@ -50,6 +51,7 @@ class Journey:
     path: list[tuple[str, int]] = field(default_factory=list)
     payment: dict[str, Any] | None = None
     stock: dict[str, Any] | None = None
+    hops: list[Hop] = field(default_factory=list)
 
     @property
     def status(self) -> str:
@@ -77,6 +79,7 @@ class Journey:
             "path": path,
             "payment": self.payment,
             "stock": self.stock,
+            "hops": [asdict(hop) for hop in self.hops],
         }
 
 
@@ -106,9 +109,12 @@ class Customer:
             for journey in under_way:
                 journey.arrive(self._get("order", f"/orders/{journey.order_id}")["status"])
             pause.wait(POLL_EVERY_SECONDS)
-        for journey in journeys:
-            journey.payment = self._payment(journey.order_id)
-            journey.stock = self._stock(journey.case.sku)
+
+    def look_behind(self, journey: Journey) -> None:
+        """What became of the order's events, money and stock."""
+        journey.hops = hops(self._layout, journey.order_id)
+        journey.payment = self._payment(journey.order_id)
+        journey.stock = self._stock(journey.case.sku)
 
     def _payment(self, order_id: str) -> dict[str, Any] | None:
         payments = self._get("payment", f"/payments?order_id={order_id}")["payments"]
@@ -132,6 +138,7 @@ def show_cases(layout: Layout, console: Console) -> list[Journey]:
     for case in CASES:
         journey = customer.place(case)
         customer.follow([journey])
+        customer.look_behind(journey)
         journeys.append(journey)
         _print(journey, console)
     return journeys
@@ -152,6 +159,8 @@ def _print(journey: Journey, console: Console) -> None:
     path = " → ".join(f"{status} {ms} ms" for status, ms in journey.path)
     mark = "✓" if journey.ended_well else f"✗ expected {journey.case.expected}:"
     console.print(f"\n{mark} {journey.case.title}  ({journey.order_id})\n    {path}", highlight=False)
+    for hop in journey.hops:
+        console.print(f"    {hop}", highlight=False, soft_wrap=True)
     if payment := journey.payment:
         console.print(
             f"    payment {payment['status']}, captured {payment['captured']}, refunded {payment['refunded']}"
