@@ -1,0 +1,66 @@
+"""What the README tells a reader to type exists, and every place it leads to is there."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from stack.cli import cli
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+README = (ROOT / "README.md").read_text()
+
+
+def commands() -> list[str]:
+    """Every `./run …` in the documents, without comments."""
+    found = [
+        match.strip().rstrip(":;,.")
+        for path in DOCUMENTS
+        for match in re.findall(r"\./run ([a-z][^#`\n]*)", path.read_text())
+    ]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("line", commands())
+def test_a_command_of_the_documents_exists(line):
+    command: click.Command = cli
+    for word in line.split():
+        if isinstance(command, click.Group):
+            assert word in command.commands, f"./run {line}"
+            command = command.commands[word]
+        elif word.startswith("-"):
+            options = {name for parameter in command.params for name in parameter.opts}
+            assert word in options, f"./run {line}"
+
+
+def test_every_link_leads_somewhere():
+    missing = [
+        f"{path.relative_to(ROOT)}: {target}"
+        for path in DOCUMENTS
+        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text())
+        if not target.startswith("https://") and not (path.parent / target).exists()
+    ]
+
+    assert missing == []
+
+
+def test_the_pipeline_runs_the_readmes_test_command():
+    assert "./run test" in README
+    assert re.search(r"^(exec )?\./run test$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+
+
+def test_the_entry_explains_itself():
+    done = subprocess.run([ROOT / "run", "--help"], capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.returncode == 0
+    assert "Commands:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "word", ["up", "down", "reset", "status", "logs", "demo", "test", "connect", "dead-letters"]
+)
+def test_the_readme_names_every_command(word):
+    assert f"./run {word}" in README
