@@ -44,10 +44,13 @@ def demo_command(once: bool, failures: float, as_json: bool) -> None:
 
 
 @click.command("test", context_settings={"ignore_unknown_options": True})
-@click.argument("part", required=False, type=click.Choice([*PARTS, "full"]))
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def test_command(part: str | None, options: tuple[str, ...]) -> int:
-    """Pass every test, or those of one part; `full` adds the long ones. OPTIONS go to pytest."""
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PART] [OPTIONS]...")
+def test_command(arguments: tuple[str, ...]) -> int:
+    """Pass every test, or those of one PART: house, unit, integration, system or chaos.
+
+    `full` is every test and those too long for every change. OPTIONS go to pytest.
+    """
+    part, options = _part(arguments)
     console = Console()
     java.find_or_install(console.print)
     launch.fetch_jars(console)
@@ -55,3 +58,12 @@ def test_command(part: str | None, options: tuple[str, ...]) -> int:
     marks = [] if part == "full" else ["-m", f"not {LONG_MARK}"]
     command = [sys.executable, "-m", "pytest", *folders, *marks, *options]
     return 1 if subprocess.run(command, cwd=ROOT, check=False).returncode else 0
+
+
+def _part(arguments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """The part that is asked for, if one is, and what is left for pytest."""
+    if not arguments or arguments[0].startswith("-"):
+        return None, arguments
+    if arguments[0] not in {*PARTS, "full"}:
+        raise click.BadParameter(f"{arguments[0]!r} is not one of {', '.join(PARTS)}, full")
+    return arguments[0], arguments[1:]
