@@ -22,8 +22,8 @@ from contracts.services import INVENTORY
 from inventory import queries
 from inventory.allocation import Decision, Move, allocate, release, reserve, sell, sum_by_sku
 from inventory.models import Movement, Reservation
+from messaging.consumer import Consumer, Handler
 from messaging.errors import MessageFault
-from messaging.handlers import Consumer, Handler
 from messaging.outbox import Outgoing
 from runtime.chance import happens
 

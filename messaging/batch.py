@@ -6,9 +6,9 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from messaging import dead_letters, inbox
+from messaging.consumer import Consumer
 from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
-from messaging.handlers import Consumer
 from messaging.rounds import halves, split_held
 
 log = structlog.get_logger(__name__)

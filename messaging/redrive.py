@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, Row
 
 from messaging import sql
+from messaging.consumer import Consumer
 from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
-from messaging.handlers import Consumer
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import structlog
 from sqlalchemy import URL
 
 from messaging.batch import BatchProcessor
-from messaging.consumer import MessageWorker, connect_consumer
-from messaging.handlers import Consumer
+from messaging.consumer import Consumer
 from messaging.partitions import PartitionKeeper
+from messaging.polling import MessageWorker, connect_consumer
 from runtime.database import connect_engine, database_url
 from runtime.environment import Environment
 from runtime.health import serve_health

@@ -4,10 +4,11 @@ Written out here, not taken from messaging.tables: a history must not change whe
 A later change of the mechanism is a revision in each of the three histories.
 """
 
+from collections.abc import Sequence
+
 from alembic import op
 
 from contracts.services import Service
-from contracts.topics import written_by
 
 _EVENT_COLUMNS = """
     aggregatetype text NOT NULL,
@@ -167,14 +168,14 @@ DROP TABLE outbox, outbox_replay, inbox, dead_letters, key_holds, dbz_heartbeat;
 """
 
 
-def create_mechanism(service: Service) -> None:
-    """Tables, partitions, grants and publication of one service's database."""
-    topics = ", ".join(f"'{topic}'" for topic in written_by(service.name))
+def create_mechanism(service: Service, topics: Sequence[str]) -> None:
+    """Tables, partitions, grants and publication of one service's database, which writes to `topics`."""
+    topics_sql = ", ".join(f"'{topic}'" for topic in topics)
     op.execute(
         _TABLES.format(
             event_columns=_EVENT_COLUMNS,
-            outbox_checks=_EVENT_CHECKS.format(table="outbox", topics=topics),
-            replay_checks=_EVENT_CHECKS.format(table="outbox_replay", topics=topics),
+            outbox_checks=_EVENT_CHECKS.format(table="outbox", topics=topics_sql),
+            replay_checks=_EVENT_CHECKS.format(table="outbox_replay", topics=topics_sql),
         )
     )
     roles = {duty: service.role(duty) for duty in ("app", "relay", "repair")}

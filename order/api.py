@@ -99,7 +99,7 @@ def view(order: Row[Any]) -> dict[str, Any]:
     return {
         "order_id": str(order.id),
         "status": order.status,
-        "needs_attention": False,
+        "needs_attention": order.needs_attention,
         "items": order.items,
         "total": {"amount": order.total_amount, "currency": order.currency},
         "created_at": _time(order.created_at),

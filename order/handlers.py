@@ -24,8 +24,8 @@ from contracts.messages import (
 )
 from contracts.services import ORDER
 from messaging import outbox
+from messaging.consumer import Consumer
 from messaging.errors import MessageFault
-from messaging.handlers import Consumer
 from messaging.outbox import Outgoing
 from order import queries
 from order.saga import Awaited, OrderState, Status, Transition, advance
@@ -132,18 +132,20 @@ def _store(connection: Connection, moves: Sequence[Transition]) -> list[Outgoing
     return [Outgoing(move.message, sequences[move.order_id], str(move.order_id)) for move in moves]
 
 
-CONSUMER = Consumer(
-    ORDER.name,
-    lock,
-    {
-        reply.type: follow_replies
-        for reply in (
-            PaymentCaptured,
-            PaymentDeclined,
-            PaymentRefunded,
-            StockReserved,
-            StockRejected,
-            StockReleased,
-        )
-    },
-)
+def consumer() -> Consumer:
+    """What this service does with each message it reads."""
+    return Consumer(
+        ORDER.name,
+        lock,
+        {
+            reply.type: follow_replies
+            for reply in (
+                PaymentCaptured,
+                PaymentDeclined,
+                PaymentRefunded,
+                StockReserved,
+                StockRejected,
+                StockReleased,
+            )
+        },
+    )

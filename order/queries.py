@@ -7,7 +7,7 @@ PRICES = text("SELECT sku, unit_price, currency FROM products WHERE sku = ANY(CA
 INSERT_ORDER = text("""
     INSERT INTO orders (status, awaits, items, total_amount, currency, sequence)
     VALUES (:status, :awaits, CAST(:items AS jsonb), :total, :currency, :sequence)
-    RETURNING id, status, items, total_amount, currency, created_at, updated_at
+    RETURNING id, status, items, total_amount, currency, created_at, updated_at, false AS needs_attention
 """)
 
 # Sorted, so that two workers lock the orders they share in one order and cannot wait for each other.
@@ -28,13 +28,20 @@ MOVE_ORDERS = text("""
     RETURNING orders.id, orders.sequence
 """)
 
-GET_ORDER = text("""
-    SELECT id, status, items, total_amount, currency, created_at, updated_at FROM orders WHERE id = :id
-""")
+# An order whose messages are held back waits for a person.
+_ORDER = """
+    SELECT id, status, items, total_amount, currency, created_at, updated_at,
+           EXISTS (
+               SELECT 1 FROM key_holds WHERE consumer = 'order' AND key = orders.id::text
+           ) AS needs_attention
+    FROM orders
+"""
+
+GET_ORDER = text(f"{_ORDER} WHERE id = :id")
 
 # Newest first; ids are time-ordered, so the id is both the order and the cursor.
-LIST_ORDERS = text("""
-    SELECT id, status, items, total_amount, currency, created_at, updated_at FROM orders
+LIST_ORDERS = text(f"""
+    {_ORDER}
     WHERE (CAST(:status AS text) IS NULL OR status = :status)
       AND (CAST(:after AS uuid) IS NULL OR id < CAST(:after AS uuid))
     ORDER BY id DESC LIMIT :limit

@@ -1,7 +1,7 @@
 """The order service's message process: `python -m order.worker`."""
 
 from messaging.worker import WorkerSettings, run_worker
-from order.handlers import CONSUMER
+from order.handlers import consumer
 from runtime.environment import Environment
 
 
@@ -9,7 +9,7 @@ def main() -> None:
     environment = Environment()
     settings = WorkerSettings.read(environment)
     environment.check()
-    run_worker(CONSUMER, settings)
+    run_worker(consumer(), settings)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row
 from contracts.messages import ChargePayment, Message, RefundPayment
 from contracts.services import PAYMENT
 from messaging import outbox
-from messaging.handlers import Consumer
+from messaging.consumer import Consumer
 from messaging.outbox import Outgoing
 from payment import queries
 from payment.gateway import Outcome
@@ -186,8 +186,10 @@ def balance(payment: PaymentState) -> int:
     return payment.captured - payment.refunded
 
 
-CONSUMER = Consumer(
-    PAYMENT.name,
-    lock,
-    {ChargePayment.type: request_charges, RefundPayment.type: request_refunds},
-)
+def consumer() -> Consumer:
+    """What this service does with each message it reads."""
+    return Consumer(
+        PAYMENT.name,
+        lock,
+        {ChargePayment.type: request_charges, RefundPayment.type: request_refunds},
+    )

@@ -1,4 +1,4 @@
-"""The demonstration: orders that end each way, followed from outside, over HTTP alone."""
+"""The demonstration: orders that end each way, followed from outside, then looked at from inside."""
 
 import threading
 import time
@@ -10,8 +10,8 @@ from typing import Any
 import requests
 from rich.console import Console
 
+from stack.event_trace import Hop, hops
 from stack.layout import Layout
-from stack.travel import Hop, hops
 
 FINAL = ("COMPLETED", "FAILED", "OUT_OF_STOCK", "CANCELLED")
 ORDERS_SECONDS_MAX = 60

@@ -11,19 +11,19 @@ from sqlalchemy import Engine, make_url
 from connect import operations
 from connect.health import Verdict
 from contracts.services import SERVICE, SERVICES
-from inventory.handlers import consumer as inventory_consumer
+from inventory import handlers as inventory
+from messaging.consumer import Consumer
 from messaging.dead_letters import list_waiting
-from messaging.handlers import Consumer
 from messaging.redrive import redrive
-from order.handlers import CONSUMER as ORDER_CONSUMER
-from payment.handlers import CONSUMER as PAYMENT_CONSUMER
+from order import handlers as order
+from payment import handlers as payment
 from runtime.database import connect_engine
 from stack import record
 from stack.errors import NotReady
 from stack.layout import Layout
 from stack.options import state_option
 
-CONSUMERS = (ORDER_CONSUMER, PAYMENT_CONSUMER, inventory_consumer())
+CONSUMERS = (order.consumer(), payment.consumer(), inventory.consumer())
 
 
 @click.group("connect")

@@ -10,6 +10,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# As they were then; the outbox refuses any other.
+_TOPICS = ("stock-reserved", "stock-rejected", "stock-released", "relay-canary")
+
 _TABLES = """
 CREATE TABLE stock (
     sku text NOT NULL,
@@ -56,7 +59,7 @@ INSERT INTO stock_ledger (sku, movement, on_hand, reserved, sold)
 
 
 def upgrade() -> None:
-    create_mechanism(INVENTORY)
+    create_mechanism(INVENTORY, _TOPICS)
     op.execute(_TABLES)
     op.execute(f"GRANT SELECT, UPDATE ON stock TO {INVENTORY.role('app')}")
     op.execute(f"GRANT SELECT, INSERT, UPDATE ON reservations TO {INVENTORY.role('app')}")

@@ -10,6 +10,16 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# As they were then; the outbox refuses any other.
+_TOPICS = (
+    "order-created",
+    "order-completed",
+    "order-failed",
+    "payment-commands",
+    "inventory-commands",
+    "relay-canary",
+)
+
 _TABLES = """
 CREATE TABLE products (
     sku text NOT NULL,
@@ -49,7 +59,7 @@ INSERT INTO products (sku, name, unit_price, currency) VALUES
 
 
 def upgrade() -> None:
-    create_mechanism(ORDER)
+    create_mechanism(ORDER, _TOPICS)
     op.execute(_TABLES)
     op.execute(f"GRANT SELECT ON products TO {ORDER.role('app')}")
     op.execute(f"GRANT SELECT, INSERT, UPDATE ON orders TO {ORDER.role('app')}")

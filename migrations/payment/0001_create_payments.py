@@ -10,6 +10,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# As they were then; the outbox refuses any other.
+_TOPICS = ("payment-success", "payment-failed", "payment-refunded", "relay-canary")
+
 _TABLES = """
 CREATE TABLE payments (
     id uuid NOT NULL DEFAULT uuidv7(),
@@ -66,7 +69,7 @@ CREATE TABLE payment_ledger (
 
 
 def upgrade() -> None:
-    create_mechanism(PAYMENT)
+    create_mechanism(PAYMENT, _TOPICS)
     op.execute(_TABLES)
     op.execute(f"GRANT SELECT, INSERT, UPDATE ON payments, payment_intents TO {PAYMENT.role('app')}")
     op.execute(f"GRANT SELECT, INSERT ON payment_ledger TO {PAYMENT.role('app')}")

@@ -23,7 +23,7 @@ def stock(engine_of):
 
 @pytest.fixture
 def money(engine_of):
-    return Service(engine_of("payment"), engine_of("payment", "migrator"), payment.CONSUMER)
+    return Service(engine_of("payment"), engine_of("payment", "migrator"), payment.consumer())
 
 
 class Service:

@@ -1,5 +1,7 @@
 """Three histories: one head each, up and down and up again, and models that equal the schema."""
 
+import re
+
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -7,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from contracts.services import SERVICE, SERVICES
+from contracts.topics import written_by
 from migrations.__main__ import ROOT
 from migrations.bootstrap import bootstrap
 from migrations.database import admin_engine
@@ -138,3 +141,20 @@ def test_the_outbox_refuses_what_the_relay_could_not_send(column, value, constra
         connection.execute(
             text(f"INSERT INTO outbox ({', '.join(values)}) VALUES ({', '.join(values.values())})")
         )
+
+
+@names
+def test_the_outbox_knows_the_topics_that_its_service_writes(service, databases):
+    engine = create_engine(databases.admin(service))
+    with engine.connect() as connection:
+        checks = connection.execute(
+            text(
+                "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
+                " WHERE conname LIKE 'ck_outbox%topic_known'"
+            )
+        )
+        known = [sorted(re.findall(r"'([a-z-]+)'", check)) for check in checks.scalars()]
+    engine.dispose()
+
+    assert sorted(written_by(service)) in known
+    assert all(topics == sorted(written_by(service)) for topics in known)

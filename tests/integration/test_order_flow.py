@@ -14,7 +14,7 @@ from contracts.messages import (
     StockReserved,
 )
 from messaging.batch import BatchProcessor
-from order import handlers
+from order import handlers, queries
 from tests.builders import a_delivery, captured
 
 
@@ -26,7 +26,7 @@ def shop(engine_of):
 class Shop:
     def __init__(self, engine, owner):
         self.engine, self.owner = engine, owner
-        self.processor = BatchProcessor(engine, handlers.CONSUMER)
+        self.processor = BatchProcessor(engine, handlers.consumer())
 
     def place(self) -> UUID:
         with self.engine.begin() as connection:
@@ -109,3 +109,16 @@ def test_a_reply_for_an_order_that_does_not_exist_is_parked(shop):
     assert shop.state(order)[0] == "PAID"
     with shop.owner.connect() as connection:
         assert connection.execute(text("SELECT key FROM dead_letters")).scalars().all() == [str(stranger)]
+
+
+def test_an_order_whose_message_is_parked_needs_attention(shop):
+    held, well = shop.place(), shop.place()
+
+    shop.processor.process([a_delivery(captured(held), value=b"{}"), a_delivery(captured(well))])
+
+    with shop.engine.connect() as connection:
+        attention = {
+            row.id: row.needs_attention
+            for row in connection.execute(queries.LIST_ORDERS, {"status": None, "after": None, "limit": 9})
+        }
+    assert attention == {held: True, well: False}

@@ -45,7 +45,7 @@ def cashier(engine_of):
 class Cashier:
     def __init__(self, engine, owner):
         self.engine, self.owner = engine, owner
-        self.processor = BatchProcessor(engine, handlers.CONSUMER)
+        self.processor = BatchProcessor(engine, handlers.consumer())
 
     def receives(self, *messages):
         self.processor.process([a_delivery(m) for m in messages])

@@ -102,7 +102,7 @@ def _auditor(layout: Layout, service: Service) -> Iterator[Engine]:
     """A service's database, read only."""
     url = make_url(layout.database_url(AUDITOR_ROLE, service.database))
     password = (layout.secrets / AUDITOR_ROLE).read_text().strip()
-    engine = connect_engine(url.set(password=password), process="travel", connections=1)
+    engine = connect_engine(url.set(password=password), process="event-trace", connections=1)
     try:
         yield engine
     finally:

@@ -1,0 +1,137 @@
+"""The message worker's loop: poll, process, then commit the offsets."""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import CommitFailedError, KafkaError
+
+from messaging.batch import BatchProcessor
+from messaging.envelope import Delivery
+from messaging.errors import is_messages_own
+from messaging.partitions import PartitionKeeper
+from runtime.waiting import Backoff
+
+log = structlog.get_logger(__name__)
+
+RECORDS_PER_BATCH = 500
+_RETRIES = Backoff(attempts=12, first_seconds=0.1, most_seconds=5.0)  # some 40 s, then the process ends
+
+Records = Mapping[TopicPartition, Sequence[Any]]
+
+
+def connect_consumer(bootstrap_servers: Sequence[str], service: str, topics: Sequence[str]) -> KafkaConsumer:
+    """A member of the service's group, every setting that our promise rests on said aloud."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=list(bootstrap_servers),
+        client_id=f"{service}-worker",
+        group_id=service,
+        enable_auto_commit=False,  # the offset follows the database commit
+        auto_offset_reset="none",  # a lost position stops us loudly; new groups are placed beforehand
+        isolation_level="read_committed",  # the relay writes in transactions, some of which it aborts
+        allow_auto_create_topics=False,
+        partition_assignment_strategy=[CooperativeStickyAssignor],
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=1_000,
+        max_poll_interval_ms=120_000,
+        max_poll_records=RECORDS_PER_BATCH,
+        max_partition_fetch_bytes=1 << 20,
+        fetch_max_bytes=8 << 20,
+        fetch_max_wait_ms=500,
+        fetch_min_bytes=1,
+        request_timeout_ms=10_000,
+        reconnect_backoff_ms=50,
+        reconnect_backoff_max_ms=1_000,
+        metadata_max_age_ms=30_000,
+    )
+    consumer.subscribe(list(topics))
+    return consumer
+
+
+class MessageWorker:
+    """Feeds a batch processor from Kafka until it is asked to stop."""
+
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        processor: BatchProcessor,
+        keeper: PartitionKeeper,
+        stop: threading.Event,
+    ) -> None:
+        self._consumer = consumer
+        self._processor = processor
+        self._keeper = keeper
+        self._stop = stop
+        self._polled_at = 0.0
+        self._joined = False
+
+    def run(self) -> None:
+        """Work until stopped, finish the batch in hand, leave the group in peace."""
+        try:
+            while not self._stop.is_set():
+                self._keeper.keep()
+                records = self._consumer.poll(timeout_ms=500, max_records=RECORDS_PER_BATCH)
+                self._polled_at = time.monotonic()
+                self._joined = self._joined or bool(self._consumer.assignment())
+                if records:
+                    self._work(records)
+        finally:
+            self._consumer.close(autocommit=False)
+
+    def problems(self) -> dict[str, str]:
+        """Why this worker is not ready; empty when it is."""
+        if not self._joined:
+            return {"group": "no partition was assigned yet"}
+        silent = time.monotonic() - self._polled_at
+        return {"poll": f"the last poll was {silent:.0f} s ago"} if silent > 30 else {}
+
+    def _work(self, records: Records) -> None:
+        if self._process([delivery(record) for batch in records.values() for record in batch]):
+            self._commit(records)
+
+    def _process(self, deliveries: Sequence[Delivery]) -> bool:
+        """Whether it was done; not, when we were asked to stop while the database could not be used."""
+        for pause in _RETRIES:
+            try:
+                self._processor.process(deliveries)
+            except Exception as error:
+                if is_messages_own(error):
+                    raise
+                log.warning("the batch is tried again", records=len(deliveries), reason=str(error))
+            else:
+                return True
+            if self._stop.wait(pause):
+                return False
+        self._processor.process(deliveries)
+        return True
+
+    def _commit(self, records: Records) -> None:
+        """Only a bookmark: when it is lost, the records come again and the inbox knows them."""
+        offsets = {
+            partition: OffsetAndMetadata(batch[-1].offset + 1, "", batch[-1].leader_epoch)
+            for partition, batch in records.items()
+        }
+        try:
+            self._consumer.commit(offsets)
+        except (CommitFailedError, KafkaError) as error:
+            log.warning("offsets were not committed", reason=f"{type(error).__name__}: {error}")
+
+
+def delivery(record: Any) -> Delivery:
+    """A Kafka record as a delivery; nothing in it is trusted to be there or to be text."""
+    return Delivery(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=_text(record.key),
+        value=record.value or b"",
+        headers={name: _text(value) for name, value in record.headers or ()},
+    )
+
+
+def _text(raw: bytes | None) -> str:
+    return "" if raw is None else raw.decode("utf-8", "replace").replace("\x00", "�")
