@@ -13,14 +13,15 @@ from tests.running_system import RunningSystem
 
 @pytest.fixture(scope="session")
 def free_port():
-    """A function that finds a port nobody listens on, below the range the kernel hands out itself."""
+    """A function that finds a port nobody listens on, another each time."""
+    ports = iter(range(23000, 32000))  # below the range the kernel hands out itself
 
     def find() -> int:
-        for port in range(23000, 32000):
+        for port in ports:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) != 0:
                     return port
-        raise AssertionError("no free port between 23000 and 32000")
+        raise AssertionError("no free port is left between 23000 and 32000")
 
     return find
 

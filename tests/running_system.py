@@ -134,8 +134,11 @@ class RunningSystem:
 
         until(back, within_seconds=within_seconds, what=f"{name} to run again")
 
+    def log(self, name: str) -> str:
+        return (self.layout.logs / f"{name}.log").read_text()
+
     def tail_logs(self, name: str, lines: int = 30) -> str:
-        return "\n".join((self.layout.logs / f"{name}.log").read_text().splitlines()[-lines:])
+        return "\n".join(self.log(name).splitlines()[-lines:])
 
     # ── as an auditor
 
