@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import UnknownTopicOrPartitionError
 
 from contracts.services import Service
 from runtime.waiting import until
@@ -47,10 +48,13 @@ def last_offset(records: Iterable[tuple[bytes, bytes | None]], connector: str) -
 
 
 def _records(consumer: KafkaConsumer, topic: str) -> Iterator[tuple[bytes, bytes | None]]:
-    """Every record of the topic as it is now; none where there is no such topic."""
+    """Every record of the topic as it is now.
+
+    A topic that is not there, or not known to the broker yet, must not be taken for one without offsets.
+    """
     partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
     if not partitions:
-        return
+        raise UnknownTopicOrPartitionError(topic)
     ends = consumer.end_offsets(partitions)
     consumer.assign(partitions)
     consumer.seek_to_beginning(*partitions)

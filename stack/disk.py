@@ -23,12 +23,12 @@ def slot_wal_keep_mb(free: int) -> int:
     return max(KEEP_MB_MIN, min(KEEP_MB_MAX, free // 4))
 
 
-def check(folder: Path) -> None:
+def check(folder: Path, mb_min: int = START_MB_MIN) -> None:
     free = free_mb(folder)
-    if free < START_MB_MIN:
-        raise NotReady(f"only {free} MB are free at {folder}, {START_MB_MIN} MB are needed: make room first")
+    if free < mb_min:
+        raise NotReady(f"only {free} MB are free at {folder}, {mb_min} MB are needed: make room first")
 
 
-def warning(folder: Path) -> str | None:
+def warning(folder: Path, mb_min: int = WARN_MB_MIN) -> str | None:
     free = free_mb(folder)
-    return f"only {free} MB of disk are free at {folder}" if free < WARN_MB_MIN else None
+    return f"only {free} MB of disk are free at {folder}" if free < mb_min else None

@@ -16,7 +16,6 @@ from stack.record import NodeRecord, State
 
 log = structlog.get_logger(__name__)
 
-READY_SECONDS_MAX = 120
 PROBE_EVERY_SECONDS = 0.1
 # A node that never was ready is given up; one that was is started again for as long as the stack runs.
 FIRST_ATTEMPTS_MAX = 3
@@ -34,9 +33,12 @@ class StartFailed(StackError):  # noqa: N818 - it says what happened
         self.name = name
 
 
-def failures_in_a_row(before: int, lasted_seconds: float) -> int:
-    """How many deaths count as one series, after a run that lasted so long."""
-    return 1 if lasted_seconds >= STEADY_SECONDS else before + 1
+def failures_in_a_row(before: int, lasted_seconds: float, *, was_ready: bool) -> int:
+    """How many deaths count as one series, after a run that lasted so long.
+
+    A run that never became ready belongs to the series, however slowly it failed.
+    """
+    return 1 if was_ready and lasted_seconds >= STEADY_SECONDS else before + 1
 
 
 class Keeper:
@@ -60,14 +62,12 @@ class Keeper:
         failures = 0
         while True:
             began = time.monotonic()
-            try:
-                code = await self._run_once()
-            except OSError as error:  # A program or a secret that it needs is not there.
-                log.exception("process not started", node=self.node.name, error=str(error))
-                code = NOT_STARTED
+            code = await self._run_once()
             if self.node.kind is Kind.JOB and code == 0:
                 return self._is_ready(State.DONE)
-            failures = failures_in_a_row(failures, time.monotonic() - began)
+            failures = failures_in_a_row(
+                failures, time.monotonic() - began, was_ready=self.state is State.RUNNING
+            )
             log.warning("process ended", node=self.node.name, code=code, failures=failures)
             if failures >= FIRST_ATTEMPTS_MAX and not self.ready.is_set():
                 self._tell(State.FAILED)
@@ -97,16 +97,21 @@ class Keeper:
 
     async def _run_once(self) -> int:
         """Start it, say when it is ready, and return its exit code when it has ended."""
-        process = self._process = await ChildProcess.start(self.node, self._log_file)
-        self._tell(State.RESTARTING if self._restarts else State.STARTING)
+        self.state = State.RESTARTING if self._restarts else State.STARTING
+        try:
+            process = self._process = await ChildProcess.start(self.node, self._log_file)
+        except OSError as error:  # A program or a secret that it needs is not there.
+            log.exception("process not started", node=self.node.name, error=str(error))
+            return NOT_STARTED
+        self._tell(self.state)
         ended = asyncio.create_task(process.ended())
         probing = asyncio.create_task(self._until_ready())
         try:
             await asyncio.wait(
-                {ended, probing}, timeout=READY_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED
+                {ended, probing}, timeout=self.node.ready_seconds, return_when=asyncio.FIRST_COMPLETED
             )
             if not ended.done() and not probing.done():
-                log.warning("not ready in time", node=self.node.name, seconds=READY_SECONDS_MAX)
+                log.warning("not ready in time", node=self.node.name, seconds=self.node.ready_seconds)
                 await process.stop()
             code = await ended
         finally:

@@ -65,6 +65,8 @@ class Node:
     folder: Path | None = None
     account: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    # A process that takes longer to become ready, or a job to end, is stopped and started again.
+    ready_seconds: float = 120
     stop_seconds: float = 10
     # What the kernel sends when the stack's parent is gone.
     orphan_signal: signal.Signals = signal.SIGKILL

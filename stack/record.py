@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import BaseModel, ValidationError
 
+from runtime.errors import WaitedTooLong
+from runtime.waiting import until
 from stack.errors import StackError
 from stack.node import Kind
+
+# Whoever only asks whether a parent lives holds the lock for a moment too.
+LOCK_SECONDS_MAX = 1
 
 
 class State(StrEnum):
@@ -19,6 +25,7 @@ class State(StrEnum):
     WAITING = "waiting"
     STARTING = "starting"
     RUNNING = "running"
+    NOT_READY = "not ready"  # seen from outside: it runs, and does not answer as it should
     RESTARTING = "restarting"
     DONE = "done"
     FAILED = "failed"
@@ -104,8 +111,13 @@ def only_parent(state: Path) -> Iterator[None]:
     state.mkdir(parents=True, exist_ok=True)
     with _lock_file(state).open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            until(
+                lambda: _is_locked(file),
+                within_seconds=LOCK_SECONDS_MAX,
+                what="the lock",
+                retry_on=(BlockingIOError,),
+            )
+        except WaitedTooLong as error:
             raise StackError(f"another stack runs in {state}") from error
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -113,6 +125,11 @@ def only_parent(state: Path) -> Iterator[None]:
         yield
         with suppress(OSError):
             file.truncate(0)
+
+
+def _is_locked(file: TextIO) -> bool:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return True
 
 
 def _lock_file(state: Path) -> Path:

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 from contracts.services import INVENTORY, PAYMENT, SERVICES, Service
 from stack.layout import Layout
-from stack.node import Answers, Kind, Listens, Node
+from stack.node import Answers, Kind, Node
 
-# An API that finishes its requests needs longer than a worker that finishes its batch.
-API_STOP_SECONDS, WORKER_STOP_SECONDS = 10, 10
+# gunicorn gives the requests that are under way 10 s of their own, and needs a moment to end itself.
+API_STOP_SECONDS = 15
 
 
 def nodes(layout: Layout) -> Iterator[Node]:
     yield _gateway(layout)
     for service in SERVICES:
         yield _api(layout, service)
-        yield _worker(layout, f"{service.name}-worker", f"{service.name}.worker", service)
-    yield _worker(layout, "payment-executor", "payment.executor", PAYMENT)
+        yield _worker(layout, service)
+    yield _executor(layout)
 
 
 def database(layout: Layout, service: Service, prefix: str = "") -> dict[str, str]:
@@ -33,7 +33,7 @@ def _gateway(layout: Layout) -> Node:
         kind=Kind.GATEWAY,
         command=(layout.python, "-m", "payment.simulated_gateway"),
         port=layout.port("gateway"),
-        ready=Listens(),
+        ready=Answers("/operations"),
         environment={
             "HTTP_BIND": layout.address("gateway"),
             "GATEWAY_DATABASE": str(layout.state / "gateway.sqlite"),
@@ -61,27 +61,38 @@ def _api(layout: Layout, service: Service) -> Node:
     )
 
 
-def _worker(layout: Layout, name: str, module: str, service: Service) -> Node:
+def _worker(layout: Layout, service: Service) -> Node:
+    name = f"{service.name}-worker"
+    failures = {"STOCK_FAILURE_RATE": str(layout.stock_failure_rate)} if service is INVENTORY else {}
     return Node(
         name=name,
         kind=Kind.WORKER,
-        command=(layout.python, "-m", module),
+        command=(layout.python, "-m", f"{service.name}.worker"),
         port=layout.port(name),
         ready=Answers("/readyz"),
         after=("slots", "topics"),
-        stop_seconds=WORKER_STOP_SECONDS,
         environment={
             "HEALTH_BIND": layout.address(name),
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             **database(layout, service),
-            **_extras(layout, name),
+            **failures,
         },
     )
 
 
-def _extras(layout: Layout, name: str) -> dict[str, str]:
-    extras = {
-        f"{INVENTORY.name}-worker": {"STOCK_FAILURE_RATE": str(layout.stock_failure_rate)},
-        "payment-executor": {"GATEWAY_URL": layout.url("gateway")},
-    }
-    return extras.get(name, {})
+def _executor(layout: Layout) -> Node:
+    name = "payment-executor"
+    return Node(
+        name=name,
+        kind=Kind.WORKER,
+        command=(layout.python, "-m", "payment.executor"),
+        port=layout.port(name),
+        ready=Answers("/readyz"),
+        # What waits for a node stops before it: the calls under way still reach the gateway.
+        after=("slots", "gateway"),
+        environment={
+            "HEALTH_BIND": layout.address(name),
+            "GATEWAY_URL": layout.url("gateway"),
+            **database(layout, PAYMENT),
+        },
+    )

@@ -26,6 +26,7 @@ class Supervisor:
         self._phase = Phase.STARTING
         self._failed: str | None = None
         self._warning: str | None = None
+        self._is_recorded = False
         self._keepers = {
             node.name: Keeper(node, layout.logs / f"{node.name}.log", self._write) for node in nodes
         }
@@ -71,13 +72,21 @@ class Supervisor:
 
     async def _keep_house(self) -> None:
         while True:
-            logfiles.rotate(self._layout.logs)
-            warning = disk.warning(self._layout.state)
-            if warning != self._warning:
-                self._warning = warning
-                log.warning("disk", warning=warning)
+            try:
+                self._look_at_disk()
+                logfiles.rotate(self._layout.logs)
+            except OSError as error:  # A full disk, or a log that was removed: no reason to stop anything.
+                log.warning("housekeeping failed", error=str(error))
+            if not self._is_recorded:
                 self._write()
             await asyncio.sleep(HOUSEKEEPING_EVERY_SECONDS)
+
+    def _look_at_disk(self) -> None:
+        warning = disk.warning(self._layout.state)
+        if warning != self._warning:
+            self._warning = warning
+            self._is_recorded = False
+            log.warning("disk", warning=warning)
 
     async def _stop_all(self) -> None:
         """Each as soon as everything that waits for it has gone."""
@@ -96,14 +105,21 @@ class Supervisor:
         self._write()
 
     def _write(self) -> None:
-        record.write(
-            self._layout.state,
-            StackRecord(
-                parent=os.getpid(),
-                phase=self._phase,
-                port_offset=self._layout.port_offset,
-                failed=self._failed,
-                warning=self._warning,
-                nodes=[keeper.record() for keeper in self._keepers.values()],
-            ),
+        """Record what is; on a full disk that is done later, and the processes are kept all the same."""
+        try:
+            record.write(self._layout.state, self._record())
+        except OSError as error:
+            self._is_recorded = False
+            log.warning("not recorded", error=str(error))
+        else:
+            self._is_recorded = True
+
+    def _record(self) -> StackRecord:
+        return StackRecord(
+            parent=os.getpid(),
+            phase=self._phase,
+            port_offset=self._layout.port_offset,
+            failed=self._failed,
+            warning=self._warning,
+            nodes=[keeper.record() for keeper in self._keepers.values()],
         )

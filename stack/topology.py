@@ -1,8 +1,9 @@
 """The list of everything the stack starts, and what waits for what: the native twin of docker-compose.yml."""
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from connect import worker
 from contracts.services import SERVICES
@@ -12,6 +13,8 @@ from stack.node import Answers, Ends, Kind, Listens, Node, Succeeds
 from stack.ports import HOST
 
 JVM_STOP_SECONDS = 20
+# Longer than any job waits by itself: its own error says more than ours.
+JOB_SECONDS_MAX = 240
 CONNECT_JVM_OPTIONS = ("-Xms256m", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -43,12 +46,7 @@ def with_dependencies(wanted: Iterable[str], all_nodes: Iterable[Node]) -> tuple
 def _postgres(layout: Layout) -> Iterator[Node]:
     home = layout.postgres_home
     place = (str(home.binaries), str(home.data), home.account or "")
-    yield Node(
-        name="postgres-data",
-        kind=Kind.JOB,
-        command=(layout.python, "-m", "stack.postgres", *place, str(layout.secrets / "postgres")),
-        ready=Ends(),
-    )
+    yield _job(layout, "postgres-data", ("stack.postgres", *place, str(layout.secrets / postgres.SUPERUSER)))
     yield Node(
         name="postgres",
         kind=Kind.DATABASE,
@@ -69,12 +67,7 @@ def _postgres(layout: Layout) -> Iterator[Node]:
 
 def _brokers(layout: Layout) -> Iterator[Node]:
     place = (str(layout.state), str(layout.cache), layout.java, str(layout.port_offset))
-    yield Node(
-        name="broker-data",
-        kind=Kind.JOB,
-        command=(layout.python, "-m", "stack.kafka", *place),
-        ready=Ends(),
-    )
+    yield _job(layout, "broker-data", ("stack.kafka", *place))
     for name in BROKERS:
         yield Node(
             name=name,
@@ -99,24 +92,36 @@ def _jobs(layout: Layout) -> Iterator[Node]:
         for service in SERVICES
         for key, value in services.database(layout, service, f"{service.name.upper()}_").items()
     }
-    yield _job(layout, "migrate", "migrations", ("postgres",), {**admin, "SECRETS_DIR": str(layout.secrets)})
-    yield _job(layout, "topics", "messaging.topics", BROKERS, brokers)
-    yield _job(layout, "slots", "connect.slots", ("migrate", *BROKERS), {**admin, **brokers, **connect})
+    secrets = {"SECRETS_DIR": str(layout.secrets)}
+    yield _job(layout, "migrate", ("migrations",), after=("postgres",), environment={**admin, **secrets})
+    yield _job(layout, "topics", ("messaging.topics",), after=BROKERS, environment=brokers)
+    yield _job(
+        layout, "slots", ("connect.slots",), after=("migrate", "topics"), environment={**admin, **brokers}
+    )
     yield _job(
         layout,
         "connectors",
-        "connect.register",
-        ("slots", "topics", *CONNECT_WORKERS),
-        {**brokers, **connect, **databases},
+        ("connect.register",),
+        after=("slots", "topics", *CONNECT_WORKERS),
+        environment={**brokers, **connect, **databases},
     )
 
 
-def _job(layout: Layout, name: str, module: str, after: tuple[str, ...], environment: dict[str, str]) -> Node:
+def _job(
+    layout: Layout,
+    name: str,
+    module: tuple[str, ...],
+    *,
+    after: tuple[str, ...] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Node:
+    """`module` with its arguments, to be run once."""
     return Node(
         name=name,
         kind=Kind.JOB,
-        command=(layout.python, "-m", module),
+        command=(layout.python, "-m", *module),
         ready=Ends(),
+        ready_seconds=JOB_SECONDS_MAX,
         after=after,
         environment=environment,
     )

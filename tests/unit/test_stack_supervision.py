@@ -1,11 +1,13 @@
 """Back-off, disk, logs, credentials and the record: the parent's smaller parts."""
 
+import fcntl
+import threading
 from pathlib import Path
 
 import pytest
 
 from stack import credentials, disk, keeper, logfiles, record
-from stack.errors import StackError
+from stack.errors import NotReady, StackError
 from stack.record import Phase, StackRecord
 
 
@@ -17,13 +19,29 @@ def test_deaths_in_a_row_make_the_pauses_grow_up_to_a_bound():
 
 
 def test_a_good_run_ends_a_series_of_deaths():
-    assert keeper.failures_in_a_row(5, lasted_seconds=1) == 6
-    assert keeper.failures_in_a_row(5, lasted_seconds=keeper.STEADY_SECONDS) == 1
+    assert keeper.failures_in_a_row(5, lasted_seconds=1, was_ready=True) == 6
+    assert keeper.failures_in_a_row(5, lasted_seconds=keeper.STEADY_SECONDS, was_ready=True) == 1
+
+
+def test_what_fails_slowly_before_it_is_ready_still_fails():
+    assert keeper.failures_in_a_row(2, lasted_seconds=keeper.STEADY_SECONDS, was_ready=False) == 3
 
 
 @pytest.mark.parametrize(("free", "kept"), [(0, 1024), (40_000, 10_000), (10_000_000, 65_536)])
 def test_a_slot_holds_back_a_share_of_the_free_disk(free: int, kept: int):
     assert disk.slot_wal_keep_mb(free) == kept
+
+
+def test_a_start_is_refused_when_too_little_disk_is_free(tmp_path: Path):
+    disk.check(tmp_path, mb_min=0)
+
+    with pytest.raises(NotReady, match=r"are needed: make room first"):
+        disk.check(tmp_path, mb_min=disk.free_mb(tmp_path) * 2 + 1)
+
+
+def test_a_running_stack_is_warned_when_little_disk_is_free(tmp_path: Path):
+    assert disk.warning(tmp_path, mb_min=0) is None
+    assert str(tmp_path) in (disk.warning(tmp_path, mb_min=disk.free_mb(tmp_path) * 2 + 1) or "")
 
 
 def test_a_log_that_is_too_long_is_copied_and_emptied_while_its_writer_goes_on(tmp_path: Path):
@@ -74,6 +92,16 @@ def test_a_folder_has_one_parent(tmp_path: Path):
         assert record.running_parent(tmp_path) is not None
 
     assert record.running_parent(tmp_path) is None
+
+
+def test_a_parent_starts_beside_those_who_ask_whether_one_runs(tmp_path: Path):
+    (tmp_path / "lock").touch()
+    with (tmp_path / "lock").open() as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        threading.Timer(0.2, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
+
+        with record.only_parent(tmp_path):
+            assert record.running_parent(tmp_path) is not None
 
 
 def test_the_record_of_a_parent_that_is_gone_is_not_taken_for_running(tmp_path: Path):

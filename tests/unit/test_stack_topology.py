@@ -59,6 +59,19 @@ def test_no_service_starts_before_its_slot():
         assert "slots" in nodes[service.name].after, "an order before the slot is an event nobody relays"
 
 
+def test_what_calls_the_gateway_stops_before_it():
+    nodes = by_name()
+
+    callers = [name for name, node in nodes.items() if "GATEWAY_URL" in node.environment]
+
+    assert callers == ["payment-executor"]
+    assert "gateway" in nodes["payment-executor"].after, "nodes stop in reverse"
+
+
+def test_slots_are_made_when_the_topics_that_tell_of_lost_ones_are_there():
+    assert "topics" in by_name()["slots"].after
+
+
 def test_no_secret_stands_in_a_command_or_an_environment():
     for node in by_name().values():
         values = [value for name, value in node.environment.items() if "PASSWORD" in name or "TOKEN" in name]
