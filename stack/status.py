@@ -1,5 +1,6 @@
 """What runs and whether it is well: for a person, and as the JSON that other programs read."""
 
+import asyncio
 import json
 import shlex
 from pathlib import Path
@@ -12,8 +13,9 @@ from rich.table import Table
 from connect import operations
 from connect.client import ConnectError
 from contracts.services import SERVICES
-from stack import record
-from stack.layout import CONNECT_WORKERS, DEFAULT_STATE, Layout
+from stack import postgres_home, probes, record, topology
+from stack.layout import DEFAULT_STATE, Layout
+from stack.node import Kind
 from stack.record import NodeRecord, Phase, StackRecord, State
 
 GREEN, RED, GREY = "green", "red", "grey"
@@ -24,6 +26,8 @@ NOT_RUNNING = 3
 def show(state: Path, *, as_json: bool) -> int:
     """Print the answer, and return the exit code."""
     now = record.read_running(state)
+    if now:
+        now = ask(now, state)
     report = gather(now, state)
     if now and now.warning:
         click.echo(f"warning: {now.warning}", err=True)
@@ -36,9 +40,21 @@ def show(state: Path, *, as_json: bool) -> int:
     return EXIT_CODE[report["verdict"]] if now else NOT_RUNNING
 
 
+def ask(now: StackRecord, state: Path) -> StackRecord:
+    """The record, but with what runs and does not answer as it should told as such."""
+    layout = Layout(state=state, port_offset=now.port_offset, postgres=postgres_home.installed(state))
+    running = {node.name for node in now.processes if node.state is State.RUNNING}
+    sick = asyncio.run(probes.not_ready(node for node in topology.nodes(layout) if node.name in running))
+    nodes = [
+        node.model_copy(update={"state": State.NOT_READY}) if node.name in sick else node
+        for node in now.nodes
+    ]
+    return now.model_copy(update={"nodes": nodes})
+
+
 def gather(now: StackRecord | None, state: Path) -> dict[str, Any]:
     layout = Layout(state=state, port_offset=now.port_offset if now else 0)
-    connectors = _connectors(layout) if now else []
+    connectors = _connectors(now, layout) if now else []
     return {
         "verdict": _verdict(now, connectors),
         "processes": [_process(node) for node in now.processes] if now else [],
@@ -81,7 +97,7 @@ def _verdict(now: StackRecord | None, connectors: list[dict[str, Any]]) -> str:
         each["state"] == "RUNNING" and each["tasks"] and set(each["tasks"]) == {"RUNNING"}
         for each in connectors
     )
-    expected = any(node.name in CONNECT_WORKERS for node in now.processes)
+    expected = any(node.kind is Kind.CONNECT for node in now.processes)
     complete = len(connectors) == len(SERVICES) or not expected
     return GREEN if running and relaying and complete else RED
 
@@ -91,9 +107,13 @@ def _process(node: NodeRecord) -> dict[str, Any]:
     return {field: getattr(node, field) for field in fields}
 
 
-def _connectors(layout: Layout) -> list[dict[str, Any]]:
+def _connectors(now: StackRecord, layout: Layout) -> list[dict[str, Any]]:
+    """As a worker that is ready tells them: one that is not would only keep the caller waiting."""
+    workers = [
+        node.name for node in now.processes if node.kind is Kind.CONNECT and node.state is State.RUNNING
+    ]
     try:
-        statuses = operations.status(layout.connect_urls.split(","))
+        statuses = operations.status([layout.url(name) for name in workers]) if workers else ()
     except ConnectError:
         return []
     return [

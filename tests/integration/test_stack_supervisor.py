@@ -1,5 +1,6 @@
 """The stack's parent with a real database under it: restarts, sudden death, and what comes after."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from runtime.waiting import until
-from stack import launch, ports, record
+from stack import launch, ports, record, status
 from stack.errors import NotReady, StackError
 from stack.keeper import FIRST_ATTEMPTS_MAX
 from stack.record import NodeRecord, State
@@ -51,6 +52,44 @@ def test_a_process_that_is_killed_comes_back(wish: launch.Wish, parent: subproce
     after = node(wish, "postgres")
     assert after.pid != before.pid
     assert after.restarts >= 1
+
+
+def test_a_process_that_lives_and_does_not_answer_is_not_well(
+    wish: launch.Wish, parent: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]
+):
+    assert status.show(wish.state, as_json=True) == status.EXIT_CODE[status.GREEN]
+    frozen = psutil.Process(node(wish, "gateway").pid)
+
+    frozen.suspend()
+    code = status.show(wish.state, as_json=True)
+    frozen.resume()
+
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert code == status.EXIT_CODE[status.RED]
+    assert {each["name"]: each["state"] for each in report["processes"]} == {
+        "postgres": "running",
+        "gateway": "not ready",
+    }
+
+
+def test_a_full_disk_stops_nothing_and_doubles_nothing(wish: launch.Wish, parent: subprocess.Popen[bytes]):
+    """Stands for it: a record that cannot be written, and a log that cannot be rotated."""
+    (wish.state / "state.json.new").mkdir()
+    (wish.state / "logs" / "gone.log").symlink_to("nowhere")
+    before = node(wish, "gateway")
+    assert before.pid is not None
+
+    os.kill(before.pid, signal.SIGKILL)
+
+    log = wish.state / "logs" / "stack.log"
+    until(lambda: "housekeeping failed" in log.read_text(), within_seconds=10, what="the housekeeping")
+    (wish.state / "state.json.new").rmdir()
+    until(lambda: node(wish, "gateway").pid != before.pid, within_seconds=10, what="the record")
+    until(lambda: node(wish, "gateway").state is State.RUNNING, within_seconds=10, what="the gateway")
+    children = psutil.Process(parent.pid).children()
+    gateways = [each.pid for each in children if "payment.simulated_gateway" in each.cmdline()]
+    assert gateways == [node(wish, "gateway").pid]
+    assert "not recorded" in log.read_text()
 
 
 def test_nothing_outlives_the_parent_and_the_next_start_just_works(
