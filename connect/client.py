@@ -46,6 +46,8 @@ class ConnectClient:
         self._urls = deque(url.rstrip("/") for url in urls)
         self._timeout_seconds = timeout_seconds
         self._retries = retries
+        self._session = requests.Session()
+        self._session.trust_env = False  # The workers are neighbours: no proxy stands in between.
 
     def statuses(self) -> dict[str, ConnectorStatus]:
         """Every connector with its tasks, by name."""
@@ -95,7 +97,7 @@ class ConnectClient:
         """What the worker in front says; _AskAgainError when its answer would pass, or there is none."""
         url = self._urls[0]
         try:
-            response = requests.request(method, url + path, json=body, timeout=self._timeout_seconds)
+            response = self._session.request(method, url + path, json=body, timeout=self._timeout_seconds)
         except requests.RequestException as error:
             raise _AskAgainError(f"{url} does not answer ({type(error).__name__})") from error
         if response.status_code in _PASSING:

@@ -53,6 +53,13 @@ def test_next_worker_is_asked_when_one_is_away():
     assert asked == ["GET /connectors/c/config"]
 
 
+def test_callers_proxy_has_no_part_in_it(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", NOBODY)
+    monkeypatch.setenv("NO_PROXY", "")
+    with worker_that_answers((200, {})) as (url, _):
+        assert client(url).config("c") == {}
+
+
 def test_rebalance_is_waited_out():
     with worker_that_answers((409, {"message": "rebalance"}), (409, {}), (200, {})) as (url, asked):
         client(url).put_config("c", {"a": "b"})
