@@ -7,13 +7,16 @@ import threading
 from pathlib import Path
 
 import click
+from requests import RequestException
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from runtime import logs
 from runtime.errors import NeverlostError
-from stack import java, launch, logfiles, operate, record, status, topology, trials
+from stack import java, launch, logfiles, operate, progress, record, status, topology, trials
 from stack.errors import NotReady
 from stack.options import failures_option, json_option, offset_option, state_option
+from stack.record import StackRecord
 from stack.supervisor import Supervisor
 
 FOLLOW_EVERY_SECONDS = 0.3
@@ -32,17 +35,21 @@ def up(state: Path, port_offset: int, failures: float) -> None:
     """Start everything, and return when it is ready."""
     console = Console()
     wish = launch.Wish(state, port_offset, failures)
-    if now := record.read_running(state):
+    if record.running_parent(state):
         console.print("Already running.")
-        return click.echo(status.where_to_look(now, state))
+        now = progress.join(state, console)
+    else:
+        now = _start(wish, console)
+    click.echo(status.where_to_look(now, state))
+
+
+def _start(wish: launch.Wish, console: Console) -> StackRecord:
     parent = launch.start(wish, console, detached=True)
     try:
-        now = launch.follow(wish, parent, console)
+        return progress.follow(wish.state, lambda: parent.poll() is None, console)
     except BaseException:
         launch.end(parent)
         raise
-    click.echo(status.where_to_look(now, state))
-    return None
 
 
 @cli.command()
@@ -103,6 +110,10 @@ def supervise(state: Path, port_offset: int, failures: float, only: tuple[str, .
         return asyncio.run(Supervisor(layout, nodes).run())
 
 
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def _follow(path: Path) -> None:
     """Print what is appended, until Ctrl-C; a rotated file is read from its beginning."""
     place = path.stat().st_size
@@ -127,7 +138,7 @@ for _command in (
 
 
 def main() -> None:
-    """Run a command; our own errors are told in one line, and become the exit code."""
+    """Run a command; errors are told in one line, and become the exit code."""
     try:
         code = cli.main(prog_name="./run", standalone_mode=False)
     except click.ClickException as error:
@@ -141,4 +152,7 @@ def main() -> None:
     except subprocess.CalledProcessError as error:
         click.echo(f"neverlost: {error}", err=True)
         code = 1
+    except (SQLAlchemyError, RequestException, OSError) as error:
+        click.echo(f"neverlost: {_first_line(error)}; ./run status tells what is away", err=True)
+        code = NotReady.exit_code
     sys.exit(code if isinstance(code, int) else 0)

@@ -1,5 +1,6 @@
-"""From nothing to a running stack and back: fetch what is missing, start the parent, follow it."""
+"""From nothing to a running stack and back: fetch what is missing, start the parent, end it."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -17,18 +18,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from connect import jars
 from runtime.waiting import until
-from stack import class_archive, credentials, disk, java, logfiles, ports, postgres_home, record
+from stack import class_archive, credentials, disk, java, ports, postgres_home, progress, record
 from stack.errors import NotReady, StackError
 from stack.layout import DEFAULT_STATE, ROOT, Layout, cache_folder
 from stack.leash import leashed
-from stack.record import Phase, StackRecord, State
+from stack.record import StackRecord
 
-START_SECONDS_MAX = 300
 STOP_SECONDS_MAX = 60
 PORTS_FREE_SECONDS_MAX = 6
-TAIL_LINES = 15
 # What `reset` forgets; other folders under the state folder are other stacks'.
 DATA = ("kafka", "logs", "secrets", "gateway.sqlite*", "postgres.*", "state.json*")
+
+# The lock of a temporary folder's owner.
+OWNER = "owner.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,33 +110,12 @@ def start(wish: Wish, console: Console, *, detached: bool) -> subprocess.Popen[b
         )
 
 
-def follow(wish: Wish, parent: subprocess.Popen[bytes], console: Console) -> StackRecord:
-    """Tell each node that becomes ready; return when all are. Raises StackError when one is not."""
-    told: set[str] = set()
-    pause = threading.Event()
-    with console.status("starting ...") as status:
-        for _ in range(START_SECONDS_MAX * 10):
-            ended = parent.poll() is not None
-            now = record.read(wish.state)
-            if now:
-                told |= _tell(now, told, console)
-                status.update("starting " + ", ".join(_names(now, State.STARTING, State.RESTARTING)))
-            if now and now.phase is Phase.READY:
-                return now
-            if ended:
-                raise StackError(_explain(wish, now))
-            pause.wait(0.1)
-    raise StackError(
-        f"the stack was not ready within {START_SECONDS_MAX} s; ./run status tells what is missing"
-    )
-
-
 @contextmanager
 def running(wish: Wish, console: Console) -> Iterator[StackRecord]:
     """A ready stack for the length of a `with`; whatever happens inside, nothing of it is left."""
     parent = start(wish, console, detached=False)
     try:
-        yield follow(wish, parent, console)
+        yield progress.follow(wish.state, lambda: parent.poll() is None, console)
     finally:
         end(parent)
 
@@ -153,17 +134,39 @@ def end(parent: subprocess.Popen[bytes]) -> None:
 def temporary(name: str, failure_rate: float = 0.0) -> Iterator[Wish]:
     """A folder and ports of its own, for a stack beside others; the folder stays when something failed."""
     DEFAULT_STATE.mkdir(exist_ok=True)
+    sweep(DEFAULT_STATE)
     state = Path(mkdtemp(prefix=f"{name}-", dir=DEFAULT_STATE))
     state.chmod(0o755)  # The database's account has to pass through.
     try:
-        yield Wish(state, ports.free_offset(), failure_rate)
+        with _owned(state):
+            yield Wish(state, ports.free_offset(), failure_rate)
     except Exception:
+        (state / OWNER).unlink()
         Console(stderr=True).print(f"What it wrote, logs and all, is kept in {state}", soft_wrap=True)
         raise
     except BaseException:
         _remove(state)
         raise
     _remove(state)
+
+
+@contextmanager
+def _owned(state: Path) -> Iterator[None]:
+    """Hold a file's lock, which the kernel lets go of when this process is killed."""
+    unfinished = state / f"{OWNER}.new"
+    with unfinished.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        unfinished.rename(state / OWNER)
+        yield
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary folders whose owner was killed; one that is kept on purpose has no owner."""
+    for owner in folder.glob(f"*/{OWNER}"):
+        with suppress(BlockingIOError, FileNotFoundError), owner.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if record.running_parent(owner.parent) is None:  # Else it is still on its way out.
+                _remove(owner.parent)
 
 
 def stop(state: Path) -> bool:
@@ -218,20 +221,3 @@ def _check_ports(wish: Wish) -> None:
 def _parent_environment() -> dict[str, str]:
     """The caller's, with our modules in reach from any folder."""
     return {**os.environ, "PYTHONPATH": str(ROOT)}  # noqa: TID251 - handed on, not read
-
-
-def _names(now: StackRecord, *states: State) -> list[str]:
-    return [node.name for node in now.nodes if node.state in states]
-
-
-def _tell(now: StackRecord, told: set[str], console: Console) -> set[str]:
-    fresh = [node for node in now.nodes if node.seconds is not None and node.name not in told]
-    for node in sorted(fresh, key=lambda node: node.seconds or 0):
-        console.print(f"{node.seconds:6.1f} s  {node.name:20} {node.state} {node.address or ''}".rstrip())
-    return {node.name for node in fresh}
-
-
-def _explain(wish: Wish, now: StackRecord | None) -> str:
-    name = now.failed if now and now.failed else "stack"
-    lines = logfiles.tail(wish.state / "logs" / f"{name}.log", TAIL_LINES)
-    return "\n".join([f"{name} did not start; the last lines of its log:", *lines])

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 from rich.console import Console
 
 from runtime.waiting import until
-from stack import launch, ports, record, status
+from stack import launch, ports, progress, record, status
 from stack.errors import NotReady, StackError
 from stack.keeper import FIRST_ATTEMPTS_MAX
-from stack.record import NodeRecord, State
+from stack.layout import ROOT
+from stack.record import NodeRecord, Phase, State
 
 CONSOLE = Console(quiet=True)
 
@@ -30,7 +32,7 @@ def wish(tmp_path: Path) -> Iterator[launch.Wish]:
 @pytest.fixture
 def parent(wish: launch.Wish) -> Iterator[subprocess.Popen[bytes]]:
     process = launch.start(wish, CONSOLE, detached=False)
-    launch.follow(wish, process, CONSOLE)
+    progress.follow(wish.state, lambda: process.poll() is None, CONSOLE)
     yield process
     launch.end(process)
 
@@ -39,6 +41,11 @@ def node(wish: launch.Wish, name: str) -> NodeRecord:
     now = record.read(wish.state)
     assert now is not None
     return next(each for each in now.nodes if each.name == name)
+
+
+def phase(wish: launch.Wish) -> Phase | None:
+    now = record.read(wish.state)
+    return now.phase if now else None
 
 
 def test_a_process_that_is_killed_comes_back(wish: launch.Wish, parent: subprocess.Popen[bytes]):
@@ -90,6 +97,29 @@ def test_a_full_disk_stops_nothing_and_doubles_nothing(wish: launch.Wish, parent
     gateways = [each.pid for each in children if "payment.simulated_gateway" in each.cmdline()]
     assert gateways == [node(wish, "gateway").pid]
     assert "not recorded" in log.read_text()
+
+
+def test_a_stack_on_its_way_out_is_not_taken_for_ready(wish: launch.Wish, parent: subprocess.Popen[bytes]):
+    assert progress.join(wish.state, CONSOLE).phase is Phase.READY
+    frozen = psutil.Process(node(wish, "gateway").pid)
+    frozen.suspend()  # Its stop takes as long as it may.
+
+    parent.terminate()
+    until(lambda: phase(wish) is Phase.STOPPING, within_seconds=5, what="the stop")
+
+    with pytest.raises(NotReady, match="being stopped"):
+        progress.join(wish.state, CONSOLE)
+    frozen.kill()
+
+
+def test_an_operator_is_told_in_one_line_what_is_away(wish: launch.Wish, parent: subprocess.Popen[bytes]):
+    command = [sys.executable, "-m", "stack", "dead-letters", "list", "--state", str(wish.state)]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == NotReady.exit_code
+    assert "No such file" in done.stderr, "the roles' passwords were never made"
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_nothing_outlives_the_parent_and_the_next_start_just_works(

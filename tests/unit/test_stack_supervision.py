@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import credentials, disk, keeper, logfiles, record
+from stack import credentials, disk, keeper, launch, logfiles, record
 from stack.errors import NotReady, StackError
 from stack.record import Phase, StackRecord
 
@@ -83,6 +83,19 @@ def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path):
     assert {path.name: path.read_text() for path in folder.iterdir()} == made
     assert set(made) == set(credentials.NAMES)
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
+
+
+def test_what_a_killed_demonstration_left_is_swept_and_nothing_else(tmp_path: Path):
+    for name in ("killed", "running", "kept"):
+        (tmp_path / name).mkdir()
+    for name in ("killed", "running"):
+        (tmp_path / name / launch.OWNER).touch()
+    with (tmp_path / "running" / launch.OWNER).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        launch.sweep(tmp_path)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"running", "kept"}
 
 
 def test_a_folder_has_one_parent(tmp_path: Path):
