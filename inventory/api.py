@@ -24,7 +24,7 @@ def inventory_routes(engine: Engine) -> Blueprint:
     @routes.get("/stock")
     def list_stock() -> Response:
         query = read_query(PageQuery)
-        wanted = {"after": query.after(), "limit": query.limit + 1}
+        wanted = {"after": query.after_sku(), "limit": query.limit + 1}
         with engine.begin() as connection:
             rows = connection.execute(queries.LIST_STOCK, wanted).all()
         return jsonify(page("stock", [view(row) for row in rows], limit=query.limit, key="sku"))

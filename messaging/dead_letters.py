@@ -25,7 +25,7 @@ def held_keys(connection: Connection, consumer: str, deliveries: Sequence[Delive
 
 def park_culprit(connection: Connection, consumer: str, delivery: Delivery, reason: str) -> None:
     """Set the message aside and hold its key."""
-    connection.execute(sql.HOLD_KEYS, {"consumer": consumer, "keys": [delivery.key]})
+    connection.execute(sql.HOLD_KEY, {"consumer": consumer, "key": delivery.key})
     _park(connection, consumer, [delivery], CULPRIT, reason)
 
 

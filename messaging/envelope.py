@@ -10,8 +10,7 @@ from contracts.messages import MESSAGES, Message
 from messaging.errors import UnreadableMessage
 
 # How the relay names what it puts into headers (see connect/connectors/*.json).
-ID, TYPE, SOURCE, TIME = "ce_id", "ce_type", "ce_source", "ce_time"
-SEQUENCE, SAGA_ID, TRACEPARENT = "sequence", "saga_id", "traceparent"
+ID, TYPE = "ce_id", "ce_type"
 
 
 @dataclass(frozen=True, slots=True)

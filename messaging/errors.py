@@ -36,5 +36,10 @@ def is_messages_own(error: Exception) -> bool:
     serialization, timeout, a missing grant): trying again may help, parking everything would not.
     """
     if isinstance(error, DBAPIError):
-        return isinstance(error.orig, _OWN_DATABASE_FAULTS)
+        return isinstance(error.orig, _OWN_DATABASE_FAULTS) and not _lacks_partition(error.orig)
     return not isinstance(error, SQLAlchemyError | OSError | MemoryError | OutsideTransaction)
+
+
+def _lacks_partition(error: postgres.Error) -> bool:
+    """A row for which no partition was made comes as a broken CHECK that has no name."""
+    return isinstance(error, postgres.CheckViolation) and error.diag.constraint_name is None

@@ -14,7 +14,7 @@ _BOUND = re.compile(r"'([0-9a-f-]{36})'")
 
 
 class InboxWindow:
-    """The range of event ids that the inbox can tell new from old: that of its partitions.
+    """The ranges of event ids in which the inbox can tell new from old: those of its partitions.
 
     Looked up at most once a minute; partitions come and go once a day.
     """
@@ -22,28 +22,24 @@ class InboxWindow:
     _KEEP_SECONDS = 60.0
 
     def __init__(self) -> None:
-        self._range: tuple[UUID, UUID] | None = None
+        self._ranges: list[tuple[UUID, UUID]] = []
         self._read_at = 0.0
 
     def problem(self, connection: Connection, event_id: UUID) -> str | None:
         """Why an id cannot be claimed, or None."""
-        lowest, highest = self._bounds(connection)
-        if event_id < lowest:
-            return "too old: its inbox partition is gone, so whether it was handled cannot be told"
-        if event_id >= highest:
+        ranges = self._read(connection)
+        if any(low <= event_id < high for low, high in ranges):
+            return None
+        if event_id >= ranges[-1][1]:
             return "its id lies in the future: the inbox has no partition for it"
-        return None
+        return "too old: its inbox partition is gone, so whether it was handled cannot be told"
 
-    def _bounds(self, connection: Connection) -> tuple[UUID, UUID]:
-        if self._range is None or time.monotonic() - self._read_at > self._KEEP_SECONDS:
-            bounds = [
-                UUID(found)
-                for row in connection.execute(sql.INBOX_PARTITIONS)
-                for found in _BOUND.findall(row.bounds)
-            ]
-            self._range = (min(bounds), max(bounds))
+    def _read(self, connection: Connection) -> list[tuple[UUID, UUID]]:
+        if not self._ranges or time.monotonic() - self._read_at > self._KEEP_SECONDS:
+            bounds = (_BOUND.findall(row.bounds) for row in connection.execute(sql.INBOX_PARTITIONS))
+            self._ranges = sorted((UUID(low), UUID(high)) for low, high in bounds)
             self._read_at = time.monotonic()
-        return self._range
+        return self._ranges
 
 
 def claim(connection: Connection, consumer: str, deliveries: Sequence[Delivery]) -> list[Delivery]:

@@ -1,5 +1,6 @@
 """The message worker's loop: poll, process, then commit the offsets."""
 
+import itertools
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,11 @@ from runtime.waiting import Backoff
 log = structlog.get_logger(__name__)
 
 RECORDS_PER_BATCH = 500
-_RETRIES = Backoff(attempts=12, first_seconds=0.1, most_seconds=5.0)  # some 40 s, then the process ends
+KEY_CHARACTERS_MAX = 200  # an order id has 36; what is longer is parked, under a key that an index takes
+POLL_SECONDS_MAX = 120
+# How long a batch is tried while the database fails; then the process ends, before its group gives it up.
+RETRY_SECONDS_MAX = 60.0
+_PAUSES = Backoff(first_seconds=0.1, most_seconds=5.0)
 
 Records = Mapping[TopicPartition, Sequence[Any]]
 
@@ -37,7 +42,7 @@ def connect_consumer(bootstrap_servers: Sequence[str], service: str, topics: Seq
         partition_assignment_strategy=[CooperativeStickyAssignor],
         session_timeout_ms=6_000,
         heartbeat_interval_ms=1_000,
-        max_poll_interval_ms=120_000,
+        max_poll_interval_ms=POLL_SECONDS_MAX * 1000,
         max_poll_records=RECORDS_PER_BATCH,
         max_partition_fetch_bytes=1 << 20,
         fetch_max_bytes=8 << 20,
@@ -95,18 +100,17 @@ class MessageWorker:
 
     def _process(self, deliveries: Sequence[Delivery]) -> bool:
         """Whether it was done; not, when we were asked to stop while the database could not be used."""
-        for pause in _RETRIES:
+        give_up_at = time.monotonic() + RETRY_SECONDS_MAX
+        for attempt in itertools.count():
             try:
                 self._processor.process(deliveries)
+                break
             except Exception as error:
-                if is_messages_own(error):
+                if is_messages_own(error) or time.monotonic() > give_up_at:
                     raise
                 log.warning("the batch is tried again", records=len(deliveries), reason=str(error))
-            else:
-                return True
-            if self._stop.wait(pause):
+            if self._stop.wait(_PAUSES.pause(attempt)):
                 return False
-        self._processor.process(deliveries)
         return True
 
     def _commit(self, records: Records) -> None:
@@ -127,11 +131,16 @@ def delivery(record: Any) -> Delivery:
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        key=_text(record.key),
+        key=_text(record.key)[:KEY_CHARACTERS_MAX],
         value=record.value or b"",
-        headers={name: _text(value) for name, value in record.headers or ()},
+        headers={_clean(name): _text(value) for name, value in record.headers or ()},
     )
 
 
 def _text(raw: bytes | None) -> str:
-    return "" if raw is None else raw.decode("utf-8", "replace").replace("\x00", "�")
+    return "" if raw is None else _clean(raw.decode("utf-8", "replace"))
+
+
+def _clean(text: str) -> str:
+    """Without NUL, which the database takes in no text."""
+    return text.replace("\x00", "�")

@@ -28,7 +28,7 @@ CLAIM_EVENTS = text("""
     RETURNING event_id
 """)
 
-# The ids that the inbox has partitions for: the upper bound of the newest, the lower of the oldest.
+# The ids that the inbox has partitions for.
 INBOX_PARTITIONS = text("""
     SELECT pg_get_expr(child.relpartbound, child.oid) AS bounds
     FROM pg_inherits JOIN pg_class child ON child.oid = pg_inherits.inhrelid
@@ -45,11 +45,11 @@ LOCK_HOLDS = text("""
     FOR UPDATE
 """)
 
-HOLD_KEYS = text("""
-    INSERT INTO key_holds (consumer, key)
-    SELECT DISTINCT :consumer, key FROM unnest(CAST(:keys AS text[])) AS row (key)
-    ORDER BY key
-    ON CONFLICT DO NOTHING
+# The update changes nothing but waits for a redrive that is about to delete the row, and then inserts;
+# DO NOTHING would skip past it, and the letter would be left without a hold.
+HOLD_KEY = text("""
+    INSERT INTO key_holds (consumer, key) VALUES (:consumer, :key)
+    ON CONFLICT (consumer, key) DO UPDATE SET key = excluded.key
 """)
 
 RELEASE_HOLD = text("DELETE FROM key_holds WHERE consumer = :consumer AND key = :key")
@@ -79,7 +79,8 @@ FIRST_WAITING = text("""
 SETTLE_LETTER = text("UPDATE dead_letters SET settled_at = clock_timestamp() WHERE id = :id")
 
 REFUSE_LETTER = text("""
-    UPDATE dead_letters SET attempts = attempts + 1, state = 'culprit', reason = :reason WHERE id = :id
+    UPDATE dead_letters SET attempts = attempts + 1, state = 'culprit', reason = :reason
+    WHERE id = :id AND settled_at IS NULL
 """)
 
 LIST_LETTERS = text("""

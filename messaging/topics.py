@@ -4,6 +4,9 @@ Safe to repeat. Consumers run with offset reset `none`, so a group must have a p
 first poll; it is the beginning, which at worst repeats what the inbox knows.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import structlog
 from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
 from kafka.admin import OffsetSpec
@@ -52,16 +55,16 @@ def main() -> None:
     configure("topics")
     admin = KafkaAdminClient(bootstrap_servers=list(servers), request_timeout_ms=10_000)
     try:
-        made, placed = until(
-            lambda: (make_topics(admin), place_groups(admin)),
-            within_seconds=60,
-            what="topics and groups",
-            every_seconds=0.5,
-            retry_on=(KafkaError,),
-        )
+        made = _patiently("topics", partial(make_topics, admin))
+        placed = _patiently("groups", partial(place_groups, admin))
     finally:
         admin.close()
     log.info("topics are there", made=made, placed=placed)
+
+
+def _patiently(what: str, do: Callable[[], list[str]]) -> list[str]:
+    """Do it, again and again while brokers are still finding each other, within a bound."""
+    return until(lambda: (do(),), within_seconds=60, what=what, every_seconds=0.5, retry_on=(KafkaError,))[0]
 
 
 def _place(admin: KafkaAdminClient, group: str, partitions: list[TopicPartition]) -> None:

@@ -20,7 +20,9 @@ def admin_url(environment: Environment) -> URL:
 def admin_engine(url: URL, database: str | None = None) -> Engine:
     """A superuser's engine, each statement its own transaction."""
     target = url.set(database=database) if database else url
-    return create_engine(target, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 10})
+    return create_engine(
+        target, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args={"connect_timeout": 10}
+    )
 
 
 def migrator_url(service: str, cluster: URL, secrets: Path) -> URL:
@@ -36,4 +38,4 @@ def migrator_engine(service: str, environment: Environment) -> Engine:
     secrets = Path(environment.text("SECRETS_DIR"))
     environment.check()
     url = migrator_url(service, cluster, secrets)
-    return create_engine(url, connect_args={"connect_timeout": 10, "options": _LIMITS})
+    return create_engine(url, hide_parameters=True, connect_args={"connect_timeout": 10, "options": _LIMITS})

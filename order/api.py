@@ -54,8 +54,8 @@ def order_routes(engine: Engine) -> Blueprint:
         wanted = read_body(OrderRequest)
         items = [Item(sku=item.sku, quantity=item.quantity) for item in wanted.items]
         try:
-            order = _place(items, wanted.payment_token)
-        except handlers.UnknownSku as error:
+            order = place_order(engine, items, wanted.payment_token)
+        except handlers.CannotOrder as error:
             raise unprocessable(f"items[{error.position}].sku", str(error)) from None
         return jsonify(view(order)), 201, _location(order)
 
@@ -63,8 +63,8 @@ def order_routes(engine: Engine) -> Blueprint:
     def place_product() -> tuple[Response, int, dict[str, str]]:
         wanted = read_body(ProductRequest)
         try:
-            order = _place([Item(sku=wanted.product.upper(), quantity=1)], DEFAULT_TOKEN)
-        except handlers.UnknownSku as error:
+            order = place_order(engine, [Item(sku=wanted.product.upper(), quantity=1)], DEFAULT_TOKEN)
+        except handlers.CannotOrder as error:
             raise unprocessable("product", str(error)) from None
         body = {"orderId": str(order.id), "product": wanted.product, "status": order.status}
         return jsonify(body), 201, _location(order)
@@ -85,13 +85,15 @@ def order_routes(engine: Engine) -> Blueprint:
             rows = connection.execute(queries.LIST_ORDERS, wanted).all()
         return jsonify(page("orders", [view(row) for row in rows], limit=query.limit, key="order_id"))
 
-    def _place(items: list[Item], payment_token: str) -> Row[Any]:
-        with engine.begin() as connection:
-            order = handlers.place_order(connection, items, payment_token)
-        log.info("order accepted", order_id=str(order.id), total=order.total_amount, currency=order.currency)
-        return order
-
     return routes
+
+
+def place_order(engine: Engine, items: list[Item], payment_token: str) -> Row[Any]:
+    """Accept an order: one transaction, and only then a line in the log."""
+    with engine.begin() as connection:
+        order = handlers.place_order(connection, items, payment_token)
+    log.info("order accepted", order_id=str(order.id), total=order.total_amount, currency=order.currency)
+    return order
 
 
 def view(order: Row[Any]) -> dict[str, Any]:

@@ -33,11 +33,11 @@ from order.saga import Awaited, OrderState, Status, Transition, advance
 log = structlog.get_logger(__name__)
 
 
-class UnknownSku(Exception):  # noqa: N818 - an answer to the caller, not a failure
-    """An item's sku is not in the catalogue; `position` is its place in the order."""
+class CannotOrder(Exception):  # noqa: N818 - an answer to the caller, not a failure
+    """Why an item cannot be ordered; `position` is its place in the order."""
 
-    def __init__(self, position: int, sku: str) -> None:
-        super().__init__(f"{sku!r} is not in the catalogue")
+    def __init__(self, position: int, why: str) -> None:
+        super().__init__(why)
         self.position = position
 
 
@@ -87,7 +87,9 @@ def _price(connection: Connection, items: Sequence[Item]) -> tuple[list[PricedIt
     }
     for position, item in enumerate(items):
         if item.sku not in catalogue:
-            raise UnknownSku(position, item.sku)
+            raise CannotOrder(position, f"{item.sku!r} is not in the catalogue")
+        if catalogue[item.sku].currency != catalogue[items[0].sku].currency:
+            raise CannotOrder(position, f"{item.sku!r} is not sold in the currency of the first item")
     priced = [
         PricedItem(sku=item.sku, quantity=item.quantity, unit_price=catalogue[item.sku].unit_price)
         for item in items

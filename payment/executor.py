@@ -14,12 +14,13 @@ from typing import Any
 import psycopg
 import structlog
 from sqlalchemy import Engine, Row
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from contracts.messages import Money
+from messaging.errors import is_messages_own
 from payment import handlers, queries
-from payment.gateway import Gateway, HttpGateway, Outcome, OutcomeUnknown
-from payment.handlers import Result
+from payment.gateway import Gateway, HttpGateway, Outcome, OutcomeUnknown, RefundRefused
+from payment.handlers import Result, Unanswered
 from payment.models import Operation
 from runtime.database import connect_engine, database_url
 from runtime.environment import Environment, instance_name
@@ -39,19 +40,24 @@ _DATABASE = Backoff(attempts=12, first_seconds=0.1, most_seconds=5.0)
 
 
 def call(gateway: Gateway, intent: Row[Any]) -> Result:
-    """Make an intent's call. Raises OutcomeUnknown, and may block for seconds."""
+    """Make an intent's call. Raises OutcomeUnknown or RefundRefused, and may block for seconds."""
     operation = Operation(intent.operation)
-    key = str(intent.id)
-    outcome = gateway.find(key) if intent.attempts > 1 else None
-    if outcome is None and operation is Operation.CHARGE:
-        money = Money(amount=intent.amount, currency=intent.currency)
-        outcome = gateway.charge(key, money, intent.payment_token)
-    elif outcome is None and intent.captured == 0:
-        outcome = Outcome(reference="nothing to refund")
-    elif outcome is None:
-        money = Money(amount=intent.captured, currency=intent.currency)
-        outcome = gateway.refund(key, money, str(intent.charge_id))
+    earlier = gateway.find(str(intent.id)) if intent.attempts > 1 else None
+    outcome = earlier or _make(gateway, intent, operation)
+    if operation is Operation.REFUND and outcome.declined is not None:
+        raise RefundRefused(outcome.declined)
     return Result(intent.id, intent.order_id, operation, outcome)
+
+
+def _make(gateway: Gateway, intent: Row[Any], operation: Operation) -> Outcome:
+    key = str(intent.id)
+    if operation is Operation.CHARGE:
+        money = Money(amount=intent.amount, currency=intent.currency)
+        return gateway.charge(key, money, intent.payment_token)
+    if intent.captured == 0:
+        return Outcome(reference="nothing to refund")
+    money = Money(amount=intent.captured, currency=intent.currency)
+    return gateway.refund(key, money, str(intent.charge_id))
 
 
 @dataclass
@@ -86,8 +92,8 @@ class Executor:
         for pause in _DATABASE:
             try:
                 return self._store() | self._start(threads)
-            except OperationalError as error:
-                log.warning("the database did not answer", reason=str(error.orig))
+            except DBAPIError as error:
+                log.warning("the database did not answer", reason=str(error))
             self.stop.wait(pause)
         return self._store() | self._start(threads)
 
@@ -106,24 +112,40 @@ class Executor:
             return connection.execute(queries.CLAIM_INTENTS, wanted).all()
 
     def _store(self) -> bool:
-        """One transaction for every call that came back; they are forgotten only after it."""
+        """Store every call that came back; it is forgotten only after that."""
         done = [future for future in self._calls if future.done()]
-        if not done:
-            return False
-        with self.engine.begin() as connection:
-            known = [future.result() for future in done if future.exception() is None]
-            if known:
-                handlers.store_results(connection, known)
-            for future in done:
-                if error := future.exception():
-                    self._postpone(connection, self._calls[future], error)
+        if done:
+            self._store_calls([self._outcome(future) for future in done])
         for future in done:
             del self._calls[future]
-        return True
+        return bool(done)
 
-    def _postpone(self, connection: Any, intent: Row[Any], error: BaseException) -> None:
+    def _store_calls(self, calls: Sequence[Result | Unanswered]) -> None:
+        """All in one transaction; where one of them cannot be stored, it does not hold up the others."""
+        try:
+            with self.engine.begin() as connection:
+                handlers.lock_calls(connection, calls)
+                handlers.store_results(connection, [each for each in calls if isinstance(each, Result)])
+                unanswered = [each for each in calls if isinstance(each, Unanswered)]
+                handlers.postpone(connection, self.name, unanswered)
+        except DBAPIError as error:
+            if not is_messages_own(error):
+                raise
+            if len(calls) > 1:
+                for each in calls:
+                    self._store_calls([each])
+            elif isinstance(calls[0], Result):
+                log.exception("a result cannot be stored", order_id=str(calls[0].order_id))
+                seconds = _ASK_AGAIN.most_seconds
+                self._store_calls([Unanswered(calls[0].intent_id, calls[0].order_id, seconds)])
+
+    def _outcome(self, call_made: Future[Result]) -> Result | Unanswered:
+        """What came of a call; whatever it failed with, the intent stays."""
+        error = call_made.exception()
+        if error is None:
+            return call_made.result()
+        intent = self._calls[call_made]
         seconds = _ASK_AGAIN.pause(intent.attempts)
-        handlers.postpone(connection, intent, seconds)
         tell = log.warning if isinstance(error, OutcomeUnknown) else log.error
         tell(
             "the gateway's answer is not known",
@@ -133,6 +155,7 @@ class Executor:
             asked_again_in_seconds=round(seconds, 1),
             reason=f"{type(error).__name__}: {error}",
         )
+        return Unanswered(intent.id, intent.order_id, seconds)
 
 
 def listen(url: str, wake: threading.Event, stop: threading.Event) -> None:

@@ -4,13 +4,12 @@ The gateway is outside the database, so a charge takes two transactions: here th
 and after the executor made the call, its result is stored and told.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from contracts.messages import ChargePayment, Message, RefundPayment
 from contracts.services import PAYMENT
@@ -64,9 +63,22 @@ def request_refunds(connection: Connection, messages: Sequence[Message]) -> list
     return _tell(connection, payments, refund_answer)
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """An intent whose outcome is not known; to be asked for again after some seconds."""
+
+    intent_id: UUID
+    order_id: UUID
+    ask_again_seconds: float
+
+
+def lock_calls(connection: Connection, calls: Sequence[Result | Unanswered]) -> None:
+    """Lock the payments that calls to the gateway concern."""
+    connection.execute(queries.LOCK_PAYMENTS, {"order_ids": [each.order_id for each in calls]})
+
+
 def store_results(connection: Connection, results: Sequence[Result]) -> None:
     """The second transaction: payments, ledger and replies, for what nobody settled before."""
-    connection.execute(queries.LOCK_PAYMENTS, {"order_ids": [r.order_id for r in results]})
     rows = connection.execute(queries.SETTLE_INTENTS, {"ids": [r.intent_id for r in results]})
     first = {row.id for row in rows}
     results = [r for r in results if r.intent_id in first]
@@ -79,10 +91,19 @@ def store_results(connection: Connection, results: Sequence[Result]) -> None:
         outbox.write(connection, PAYMENT.name, _tell(connection, payments, answer))
 
 
-def postpone(connection: Connection, intent: Row[Any], seconds: float) -> None:
-    """The gateway did not say: ask it again later, and let the payment show that it is not known."""
-    connection.execute(queries.POSTPONE_INTENT, {"id": intent.id, "seconds": seconds})
-    connection.execute(queries.MARK_UNKNOWN, {"order_id": intent.order_id})
+def postpone(connection: Connection, executor: str, calls: Sequence[Unanswered]) -> None:
+    """The gateway did not say: ask it again later, and let the payments show that it is not known."""
+    if not calls:
+        return
+    connection.execute(
+        queries.POSTPONE_INTENTS,
+        {
+            "executor": executor,
+            "ids": [each.intent_id for each in calls],
+            "seconds": [each.ask_again_seconds for each in calls],
+        },
+    )
+    connection.execute(queries.MARK_UNKNOWN, {"order_ids": [each.order_id for each in calls]})
 
 
 def _payments(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, PaymentState]:
@@ -133,7 +154,7 @@ def _request(connection: Connection, operation: Operation, tokens: Mapping[UUID,
 
 def _tell(
     connection: Connection,
-    payments: Sequence[PaymentState] | Any,
+    payments: Iterable[PaymentState],
     answer: Callable[[PaymentState], Message | None],
 ) -> list[Outgoing]:
     """Store each payment that has an answer, with the next sequence number, and give the answers."""

@@ -23,7 +23,7 @@ class PaymentState:
 
 def settle(payment: PaymentState, operation: Operation, outcome: Outcome) -> PaymentState:
     """The payment after the gateway's answer."""
-    if operation is Operation.REFUND and payment.captured == 0:
+    if operation is Operation.REFUND and payment.status is Status.DECLINED:
         return payment
     if operation is Operation.REFUND:
         return replace(payment, status=Status.REFUNDED, refunded=payment.captured)

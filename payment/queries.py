@@ -67,15 +67,18 @@ SETTLE_INTENTS = text("""
     RETURNING id
 """)
 
-POSTPONE_INTENT = text("""
-    UPDATE payment_intents
-    SET due_at = clock_timestamp() + make_interval(secs => :seconds), leased_by = NULL
-    WHERE id = :id AND state = 'REQUESTED'
+# Only one's own lease: a late executor must not cut another's short.
+POSTPONE_INTENTS = text("""
+    UPDATE payment_intents intent
+    SET due_at = clock_timestamp() + make_interval(secs => postponed.seconds), leased_by = NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:seconds AS float8[])) AS postponed (id, seconds)
+    WHERE intent.id = postponed.id AND intent.state = 'REQUESTED' AND intent.leased_by = :executor
 """)
 
+# A charge or a refund that is open: where the money is cannot be said.
 MARK_UNKNOWN = text("""
     UPDATE payments SET status = 'UNKNOWN', updated_at = clock_timestamp()
-    WHERE order_id = :order_id AND status = 'REQUESTED'
+    WHERE order_id = ANY(CAST(:order_ids AS uuid[])) AND status IN ('REQUESTED', 'CAPTURED')
 """)
 
 # One more thing is told of each payment named, whether it changes or is only told again.

@@ -63,6 +63,7 @@ def connect_engine(
         max_overflow=0,
         pool_timeout=2,
         pool_pre_ping=True,
+        hide_parameters=True,  # they may hold a payment token, and errors are logged
         connect_args={
             "application_name": process,
             "connect_timeout": 5,

@@ -42,10 +42,13 @@ class Environment:
         """The text inside the file that the variable names: how passwords and tokens arrive."""
         path = self.text(name, default)
         try:
-            return Path(path).read_text().strip() if path else ""
+            text = Path(path).read_text().strip() if path else ""
         except OSError as error:
             self._problems.append(f"{name}={path!r} cannot be read ({error.strerror})")
             return ""
+        if path and not text:
+            self._problems.append(f"{name}={path!r} is empty")
+        return text
 
     def texts(self, name: str, default: str | None = None) -> tuple[str, ...]:
         """Values separated by commas."""

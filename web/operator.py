@@ -22,7 +22,7 @@ def operator_only(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answ
     def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
         given = request.authorization
         token = (given.token or "") if given is not None and given.type == "bearer" else ""
-        if not hmac.compare_digest(token.encode(), current_app.config[TOKEN_KEY].encode()):
+        if not token or not hmac.compare_digest(token.encode(), current_app.config[TOKEN_KEY].encode()):
             raise Unauthorized(
                 "This needs the operator's bearer token.", www_authenticate=WWWAuthenticate("bearer")
             )

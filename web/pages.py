@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from web.problems import Problem, unprocessable
-from web.validation import RequestModel
+from web.validation import RequestModel, is_sku
 
 
 class PageQuery(RequestModel):
@@ -22,9 +22,16 @@ class PageQuery(RequestModel):
         if self.cursor is None:
             return None
         try:
-            return base64.urlsafe_b64decode(self.cursor.encode()).decode("ascii")
+            return base64.b64decode(self.cursor, altchars=b"-_", validate=True).decode("ascii")
         except ValueError:
             raise _not_ours() from None
+
+    def after_sku(self) -> str | None:
+        """The same, for lists whose key is a sku."""
+        key = self.after()
+        if key is not None and not is_sku(key):
+            raise _not_ours()
+        return key
 
     def after_id(self) -> UUID | None:
         """The same, for lists whose key is an id."""

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, jsonify, request
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
@@ -61,6 +61,7 @@ def answer_with_problems(app: Flask) -> None:
     app.register_error_handler(ValidationError, lambda error: _answer(from_validation(error)))
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(OperationalError, _answer_unavailable)
+    app.register_error_handler(InternalError, _answer_unavailable)  # a session the server ended
     app.register_error_handler(PoolTimeout, _answer_unavailable)
     app.register_error_handler(Exception, _answer_unexpected)
 

@@ -39,9 +39,13 @@ def read_query(model: type[Model]) -> Model:
     return model.model_validate(values)
 
 
+def is_sku(text: str) -> bool:
+    return re.fullmatch(_SKU, text) is not None
+
+
 def read_sku(text: str) -> str:
     """A sku from the path; 404 where it cannot be one."""
-    if re.fullmatch(_SKU, text) is None:
+    if not is_sku(text):
         raise not_found("sku")
     return text
 

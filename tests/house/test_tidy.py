@@ -13,7 +13,7 @@ BIN = Path(sys.executable).parent
 
 FILE_LINES_MAX = 250
 FUNCTION_LINES_MAX = 40
-FUNCTION_LINES_MEDIAN = 10
+FUNCTION_LINES_MEDIAN = 8
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "core", "manager", "base"}
 
 

@@ -213,6 +213,11 @@ def test_the_seeded_stock_is_listed(stock):
     assert rest["next_cursor"] is None
 
 
+@pytest.mark.parametrize("cursor", ["!", "AAAA", "%C3%A4", "AA=A", "LS0t"])
+def test_a_cursor_of_another_make_is_refused(stock, cursor):
+    problem(stock.get(f"/stock?cursor={cursor}"), 422, "cursor")
+
+
 def test_payments_are_found_by_order(client_of):
     payments = client_of(payment_app, "payment")
 

@@ -4,9 +4,10 @@ import threading
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from contracts.messages import ReleaseStock
 from inventory import handlers as inventory
 from messaging import dead_letters
 from messaging.batch import BatchProcessor
@@ -225,20 +226,57 @@ def test_an_id_that_the_inbox_cannot_judge_is_never_handled(stock, event_id, rea
     assert len(stock.told()) == 1
 
 
-def test_a_database_failure_parks_nothing_and_keeps_nothing(stock):
+def test_a_database_failure_parks_nothing_and_keeps_nothing(stock, databases):
     batch = [a_delivery(reserve()) for _ in range(3)]
+    hasty = create_engine(
+        databases.url("inventory"), connect_args={"options": "-c lock_timeout=200ms"}, poolclass=NullPool
+    )
     with stock.owner.begin() as other:
         other.execute(text("SELECT 1 FROM stock WHERE sku = 'PIZZA' FOR UPDATE"))
-        with stock.engine.begin() as connection:
-            connection.execute(text("SET SESSION lock_timeout = '200ms'"))
-            with pytest.raises(OperationalError, match="lock timeout"), connection.begin_nested():
-                stock.processor._handle(connection, batch)
+        with pytest.raises(OperationalError, match="lock timeout"):
+            BatchProcessor(hasty, stock.consumer).process(batch)
 
     assert stock.letters() == []
     assert stock.told() == []
-
     stock.process(*batch)
     assert len(stock.told()) == 3
+
+
+def test_a_missing_partition_is_nobodys_fault(stock):
+    command = reserve()
+    with stock.owner.begin() as owner:
+        for (name,) in stock.rows(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass"
+        ):
+            owner.execute(text(f"ALTER TABLE outbox DETACH PARTITION {name}"))
+
+    with pytest.raises(IntegrityError, match="no partition"):
+        stock.process(a_delivery(command), a_delivery(reserve()))
+
+    assert stock.letters() == []
+
+
+def test_a_culprit_parked_during_a_redrive_keeps_its_key_held(money, stock):
+    """The redrive has found no more letters and is about to let go of the key."""
+    command = completed(uuid4())
+    stock.process(a_delivery(command))
+    release = ReleaseStock(order_id=command.order_id)
+    with stock.engine.begin() as redriving:
+        redriving.execute(text("SELECT 1 FROM key_holds FOR UPDATE"))
+        redriving.execute(text("UPDATE dead_letters SET settled_at = clock_timestamp()"))
+        redriving.execute(text("DELETE FROM key_holds"))
+        with stock.owner.begin() as connection:
+            connection.execute(
+                text("ALTER TABLE reservations ADD CONSTRAINT closed CHECK (status <> 'RELEASED')")
+            )
+        worker = threading.Thread(target=stock.process, args=(a_delivery(release),))
+        worker.start()
+        worker.join(timeout=1)
+        assert worker.is_alive()  # it waits for the redrive
+    worker.join(timeout=10)
+
+    assert stock.letters() == [(command.key, "culprit")]
+    assert stock.rows("SELECT key FROM key_holds") == [(command.key,)]
 
 
 def test_the_list_of_dead_letters_names_what_a_person_needs(stock):

@@ -1,6 +1,8 @@
 """Charges and refunds through a real gateway process's HTTP, in two transactions."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -12,7 +14,7 @@ from contracts.messages import Money
 from messaging.batch import BatchProcessor
 from payment import handlers
 from payment.executor import Executor, call
-from payment.gateway import HttpGateway, OutcomeUnknown
+from payment.gateway import HttpGateway, Outcome, OutcomeUnknown, RefundRefused
 from payment.simulated_gateway import create_app, open_ledger
 from runtime.waiting import until
 from tests.builders import a_delivery, charge, refund
@@ -164,6 +166,53 @@ def test_an_executor_that_died_after_the_call_charges_nobody_twice(cashier, gate
 
     assert cashier.rows("SELECT status FROM payments") == [("CAPTURED",)]
     assert len(_operations(url)) == 1
+
+
+def test_a_refused_refund_is_never_told_as_refunded(cashier, gateway_at):
+    url, order = gateway_at(), charge()
+    cashier.receives(order)
+    cashier.execute(url)
+    cashier.receives(refund(order.order_id))
+    executor = Executor(cashier.engine, Refusing(url, 4), "test", threading.Event())
+    [intent] = executor._claim(10)
+
+    with pytest.raises(RefundRefused):
+        call(executor.gateway, intent)
+
+    with ThreadPoolExecutor(1) as threads:
+        executor._calls[threads.submit(call, executor.gateway, intent)] = intent
+    executor._store()
+    assert cashier.rows("SELECT status, refunded FROM payments") == [("UNKNOWN", 0)]
+    assert cashier.told() == ["payment.captured.v1"]
+
+
+class Refusing(HttpGateway):
+    """A gateway that keeps the money."""
+
+    def refund(self, key, money, charge_key):  # noqa: ARG002 - the port's names
+        return Outcome("op_1", declined="no refunds")
+
+
+def test_a_result_that_cannot_be_stored_holds_up_nobody(cashier, gateway_at):
+    cashier.receives(charge(), charge())
+    executor = cashier.executor(gateway_at())
+    good, bad = (call(executor.gateway, intent) for intent in executor._claim(10))
+    bad = replace(bad, outcome=Outcome(reference="\x00"))
+
+    executor._store_calls([bad, good])
+
+    assert sorted(cashier.rows("SELECT status FROM payments")) == [("CAPTURED",), ("UNKNOWN",)]
+
+
+def test_what_costs_nothing_can_be_refunded(cashier, gateway_at):
+    url, order = gateway_at(), charge(amount=0)
+    cashier.receives(order)
+    cashier.execute(url)
+
+    cashier.receives(refund(order.order_id, amount=0))
+    cashier.execute(url)
+
+    assert cashier.told() == ["payment.captured.v1", "payment.refunded.v1"]
 
 
 def test_two_executors_with_one_result_store_it_once(cashier, gateway_at):

@@ -21,8 +21,18 @@ def test_every_problem_is_told_in_one_line(tmp_path):
     with pytest.raises(SettingsError) as told:
         environment.check()
 
+    (tmp_path / "empty").write_text("\n")
+    assert "is empty" in _problem(lambda e: e.file("F"), {"F": str(tmp_path / "empty")})
     for problem in ("DATABASE_URL is missing", "RATE='2'", "BIND='here'", "COUNT='x'", "TOKEN_FILE="):
         assert problem in str(told.value)
+
+
+def _problem(read, variables):
+    environment = Environment(variables)
+    read(environment)
+    with pytest.raises(SettingsError) as told:
+        environment.check()
+    return str(told.value)
 
 
 def test_good_values_are_read(tmp_path):
