@@ -34,6 +34,15 @@ class Result:
     outcome: Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """An intent whose outcome is not known; to be asked for again after some seconds."""
+
+    intent_id: UUID
+    order_id: UUID
+    ask_again_seconds: float
+
+
 def lock(connection: Connection, messages: Sequence[Message]) -> None:
     """Lock the payments that a batch concerns."""
     connection.execute(queries.LOCK_PAYMENTS, {"order_ids": [m.order_id for m in messages]})
@@ -61,15 +70,6 @@ def request_refunds(connection: Connection, messages: Sequence[Message]) -> list
     owed = {p.order_id: None for p in payments if refund_answer(p) is None}
     _request(connection, Operation.REFUND, owed)
     return _tell(connection, payments, refund_answer)
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """An intent whose outcome is not known; to be asked for again after some seconds."""
-
-    intent_id: UUID
-    order_id: UUID
-    ask_again_seconds: float
 
 
 def lock_calls(connection: Connection, calls: Sequence[Result | Unanswered]) -> None:
@@ -103,7 +103,7 @@ def postpone(connection: Connection, executor: str, calls: Sequence[Unanswered])
             "seconds": [each.ask_again_seconds for each in calls],
         },
     )
-    connection.execute(queries.MARK_UNKNOWN, {"order_ids": [each.order_id for each in calls]})
+    connection.execute(queries.MARK_UNKNOWN, {"intent_ids": [each.intent_id for each in calls]})
 
 
 def _payments(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, PaymentState]:

@@ -75,10 +75,12 @@ POSTPONE_INTENTS = text("""
     WHERE intent.id = postponed.id AND intent.state = 'REQUESTED' AND intent.leased_by = :executor
 """)
 
-# A charge or a refund that is open: where the money is cannot be said.
+# A charge or a refund that is still open: where the money is cannot be said.
 MARK_UNKNOWN = text("""
     UPDATE payments SET status = 'UNKNOWN', updated_at = clock_timestamp()
-    WHERE order_id = ANY(CAST(:order_ids AS uuid[])) AND status IN ('REQUESTED', 'CAPTURED')
+    FROM payment_intents intent
+    WHERE intent.id = ANY(CAST(:intent_ids AS uuid[])) AND intent.state = 'REQUESTED'
+      AND payments.order_id = intent.order_id AND payments.status IN ('REQUESTED', 'CAPTURED')
 """)
 
 # One more thing is told of each payment named, whether it changes or is only told again.

@@ -204,6 +204,20 @@ def test_a_result_that_cannot_be_stored_holds_up_nobody(cashier, gateway_at):
     assert sorted(cashier.rows("SELECT status FROM payments")) == [("CAPTURED",), ("UNKNOWN",)]
 
 
+def test_a_late_executor_without_an_answer_does_not_doubt_what_another_settled(cashier, gateway_at):
+    url = gateway_at()
+    cashier.receives(charge())
+    late = cashier.executor(url)
+    [intent] = late._claim(10)
+    with cashier.owner.begin() as connection:
+        connection.execute(text("UPDATE payment_intents SET due_at = clock_timestamp()"))
+    cashier.execute(url)
+
+    late._store_calls([handlers.Unanswered(intent.id, intent.order_id, 1.0)])
+
+    assert cashier.rows("SELECT status FROM payments") == [("CAPTURED",)]
+
+
 def test_what_costs_nothing_can_be_refunded(cashier, gateway_at):
     url, order = gateway_at(), charge(amount=0)
     cashier.receives(order)
