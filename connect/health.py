@@ -7,6 +7,7 @@ from typing import Any
 
 RUNNING = "RUNNING"
 FAILED = "FAILED"
+HELD = frozenset({"PAUSED", "STOPPED"})
 
 
 class Verdict(StrEnum):
@@ -50,6 +51,11 @@ class ConnectorStatus:
         return Verdict.HEALTHY if parts == {Verdict.HEALTHY} and self.tasks else Verdict.DEGRADED
 
     @property
+    def is_held(self) -> bool:
+        """Stopped by a person, on purpose: nothing that a restart, or a start, should override."""
+        return self.state in HELD
+
+    @property
     def reason(self) -> str:
         """The first line of the first trace there is."""
         traces = (self.trace, *(task.trace for task in self.tasks))
@@ -67,12 +73,12 @@ def parse(answer: Mapping[str, Any]) -> dict[str, ConnectorStatus]:
 
 
 def problems(expected: Collection[str], found: Mapping[str, ConnectorStatus]) -> dict[str, str]:
-    """What keeps each of the expected connectors from being healthy; empty when nothing does."""
+    """What keeps each of the expected connectors from being healthy, beside a person's wish."""
     wrong = {name: "not registered" for name in expected if name not in found}
     return wrong | {
         name: status.summary()
         for name, status in found.items()
-        if name in expected and status.verdict is not Verdict.HEALTHY
+        if name in expected and status.verdict is not Verdict.HEALTHY and not status.is_held
     }
 
 

@@ -36,7 +36,10 @@ def main() -> None:
     client = ConnectClient(urls)
     register(client)
     wait_until_running(client)
-    prove(databases, servers)
+    held = {name for name, status in client.statuses().items() if status.is_held}
+    for name in held:
+        log.warning("left as it is: a person has paused it; ./run connect resume", connector=name)
+    prove({s: url for s, url in databases.items() if s.connector not in held}, servers)
 
 
 def register(client: ConnectClient) -> list[str]:
@@ -52,7 +55,7 @@ def register(client: ConnectClient) -> list[str]:
 
 
 def wait_until_running(client: ConnectClient) -> None:
-    """Wait until every connector and every task is RUNNING; what failed on the way is restarted.
+    """Wait until every connector that is not paused runs with its task; what failed is restarted.
 
     A task that starts while Kafka elects a leader may fail, and Connect does not try again by itself.
     """
@@ -67,7 +70,7 @@ def wait_until_running(client: ConnectClient) -> None:
 
 def prove(databases: Mapping[Service, URL], servers: Sequence[str]) -> None:
     """A canary through every relay, all at once; raises RelayBroken for the first that fails."""
-    with ThreadPoolExecutor(max_workers=len(databases)) as pool:
+    with ThreadPoolExecutor(max_workers=len(SERVICES)) as pool:
         proofs = [pool.submit(_prove, service, url, servers) for service, url in databases.items()]
     for proof in proofs:
         proof.result()
@@ -75,7 +78,11 @@ def prove(databases: Mapping[Service, URL], servers: Sequence[str]) -> None:
 
 def _all_running(client: ConnectClient) -> bool:
     found = client.statuses()
-    sick = [name for name in _names() if name in found and found[name].verdict is not Verdict.HEALTHY]
+    sick = [
+        name
+        for name in _names()
+        if name in found and found[name].verdict is not Verdict.HEALTHY and not found[name].is_held
+    ]
     for name in sick:
         if found[name].verdict is Verdict.FAILED:
             log.warning("restarting", connector=name, found=found[name].summary())

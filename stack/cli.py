@@ -36,6 +36,8 @@ def up(state: Path, port_offset: int, failures: float) -> None:
     console = Console()
     wish = launch.Wish(state, port_offset, failures)
     if record.running_parent(state):
+        if port_offset or failures:
+            raise NotReady("it runs already, and keeps the options it was started with: ./run down first")
         console.print("Already running.")
         now = progress.join(state, console)
     else:
@@ -83,10 +85,12 @@ def status_command(state: Path, as_json: bool) -> int:
 @state_option
 def logs_command(name: str, follow: bool, lines: int, state: Path) -> None:
     """Show the log of one process, or of `stack` itself."""
-    path = state / "logs" / f"{name}.log"
-    if not path.exists():
-        known = ", ".join(sorted(each.stem for each in path.parent.glob("*.log"))) or "none yet: ./run up"
-        raise NotReady(f"there is no log of {name}; there are: {known}")
+    logs_there = {each.stem: each for each in (state / "logs").glob("*.log")}
+    if not logs_there:
+        raise NotReady("there are no logs yet: ./run up")
+    if name not in logs_there:
+        raise click.BadParameter(f"there is no log of {name}; there are: {', '.join(sorted(logs_there))}")
+    path = logs_there[name]
     for line in logfiles.tail(path, lines):
         click.echo(line)
     if follow:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy import Engine, make_url
@@ -78,10 +79,15 @@ def dead_letters_group() -> None:
 @state_option
 def list_command(key: str | None, state: Path) -> None:
     """Show what waits, one JSON object a line."""
-    for service in SERVICES:
-        with _database(state, service.name) as engine, engine.connect() as connection:
-            for letter in list_waiting(connection, key=key):
-                click.echo(json.dumps({"service": service.name, **letter}, default=str))
+    letters = [
+        {"service": service.name, **letter}
+        for service in SERVICES
+        for letter in _waiting(state, service.name, key)
+    ]
+    for letter in letters:
+        click.echo(json.dumps(letter, default=str))
+    if not letters:
+        click.echo("Nothing is parked.", err=True)
 
 
 @dead_letters_group.command("redrive")
@@ -94,6 +100,11 @@ def redrive_command(key: str | None, state: Path) -> int:
         with _database(state, consumer.service) as engine:
             held += _redrive(engine, consumer, key)
     return 1 if held else 0
+
+
+def _waiting(state: Path, name: str, key: str | None) -> list[dict[str, Any]]:
+    with _database(state, name) as engine, engine.connect() as connection:
+        return list_waiting(connection, key=key)
 
 
 def _redrive(engine: Engine, consumer: Consumer, key: str | None) -> int:

@@ -30,7 +30,10 @@ def read_body(model: type[Model]) -> Model:
     """The JSON body as `model`. 415 for another content type, 400 for no JSON, 422 for wrong fields."""
     if not request.is_json:
         raise Problem(415, "The body must be application/json.")
-    return model.model_validate_json(request.get_data())
+    body = request.get_data()
+    if request.content_length is None and len(body) >= BODY_BYTES_MAX:
+        raise Problem(413, f"The body is larger than {BODY_BYTES_MAX} bytes.")  # it was cut there
+    return model.model_validate_json(body)
 
 
 def read_query(model: type[Model]) -> Model:

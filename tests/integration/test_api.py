@@ -1,5 +1,6 @@
 """The three APIs on real databases: what is answered, and that bad input changes nothing."""
 
+import io
 import json
 from uuid import uuid4
 
@@ -244,3 +245,18 @@ def test_without_its_database_a_service_is_live_but_not_ready_and_says_503(clien
     answer = client.post("/orders", json=item())
     problem(answer, 503, None)
     assert answer.headers["Retry-After"]
+
+
+def test_a_body_without_a_length_is_not_cut_and_taken(orders, rows):
+    """As chunked requests come: the server tells no length, only where the input ends."""
+    body = json.dumps(item()) + " " * 70_000 + "garbage"
+
+    answer = orders.post(
+        "/orders",
+        input_stream=io.BytesIO(body.encode()),
+        headers={"Content-Type": "application/json", "Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
+    )
+
+    problem(answer, 413, None)
+    assert rows() == (0, 0)

@@ -80,4 +80,5 @@ def test_logs_are_json_lines_that_name_the_order_and_its_events(system):
 
     shown = system.run("logs", "inventory-worker", "-n", "3")
     assert len(shown.stdout.splitlines()) == 3
-    assert system.run("logs", "nobody").returncode == 3
+    assert system.run("logs", "nobody").returncode == 2
+    assert system.run("logs", "../secrets/postgres").returncode == 2

@@ -46,6 +46,12 @@ def test_answer_of_connect_is_read_with_the_trace_of_what_failed():
     assert found.summary() == "connector RUNNING, task 0 FAILED: Broken: x"
 
 
+def test_what_a_person_has_paused_is_no_problem():
+    held = {"order-outbox": connector("PAUSED", "PAUSED")}
+
+    assert problems(["order-outbox"], held) == {}
+
+
 def test_problems_name_what_is_missing_and_what_is_not_well():
     found = {
         "order-outbox": connector("RUNNING", "RUNNING"),
