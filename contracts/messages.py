@@ -4,26 +4,63 @@ Every message names its type and topic; its key is the order id. A reader ignore
 know, so a field may be added; any other change is a new version of the type.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 
 class Message(BaseModel):
-    """A payload. `compensation` messages undo something, so they pass a held key."""
+    """A payload. `event_id` is the one it was delivered under; None for a message that is on its way out."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     type: ClassVar[str]
     topic: ClassVar[str]
-    compensation: ClassVar[bool] = False
 
     order_id: UUID
+
+    _event_id: UUID | None = PrivateAttr(default=None)
 
     @property
     def key(self) -> str:
         return str(self.order_id)
+
+    @property
+    def event_id(self) -> UUID | None:
+        return self._event_id
+
+    def delivered_as(self, event_id: UUID | None) -> Self:
+        """The same message, with the id that it came under."""
+        twin = self.model_copy()
+        twin._event_id = event_id  # noqa: SLF001 - our own, on a copy
+        return twin
+
+
+class Command(Message):
+    """Asks a participant to do one step of a saga, or to undo it.
+
+    `epoch` counts the tries of the step, from 1: a repeat of a command has the same, a new try the next.
+    `compensation` commands undo, so they pass a held key.
+    """
+
+    step: ClassVar[str]
+    compensation: ClassVar[bool] = False
+
+    epoch: int = Field(default=1, ge=1)
+
+
+class Reply(Message):
+    """A participant's answer to a command, with the command's epoch."""
+
+    epoch: int = Field(default=1, ge=1)
+
+
+class CommandParked(Message):
+    """A participant could not handle a command and has set it aside, for people; no answer comes."""
+
+    command: str
+    reason: str
 
 
 class Item(BaseModel):
@@ -79,39 +116,41 @@ class OrderFailed(Message):
 # ── the order service asks of payment, and payment answers
 
 
-class ChargePayment(Message):
+class ChargePayment(Command):
     type = "payment.charge.v1"
     topic = "payment-commands"
+    step = "charge"
 
     total: Money
     payment_token: str
 
 
-class RefundPayment(Message):
+class RefundPayment(Command):
     """Give back what was captured of `total`; nothing, where nothing was."""
 
     type = "payment.refund.v1"
     topic = "payment-commands"
+    step = "charge"
     compensation = True
 
     total: Money
 
 
-class PaymentCaptured(Message):
+class PaymentCaptured(Reply):
     type = "payment.captured.v1"
     topic = "payment-success"
 
     total: Money
 
 
-class PaymentDeclined(Message):
+class PaymentDeclined(Reply):
     type = "payment.declined.v1"
     topic = "payment-failed"
 
     reason: str
 
 
-class PaymentRefunded(Message):
+class PaymentRefunded(Reply):
     """Nothing of the order's money is with us any more; `total` is what went back, perhaps 0."""
 
     type = "payment.refunded.v1"
@@ -120,37 +159,60 @@ class PaymentRefunded(Message):
     total: Money
 
 
+class PaymentRefundFailed(Reply):
+    """The gateway keeps the money: the refund may be tried again, under a new epoch."""
+
+    type = "payment.refund-failed.v1"
+    topic = "payment-failed"
+
+    reason: str
+
+
+class PaymentCommandParked(CommandParked):
+    type = "payment.command-parked.v1"
+    topic = "payment-failed"
+
+
 # ── the order service asks of inventory, and inventory answers
 
 
-class ReserveStock(Message):
+class ReserveStock(Command):
     type = "inventory.reserve.v1"
     topic = "inventory-commands"
+    step = "reserve"
 
     items: tuple[Item, ...]
 
 
-class ReleaseStock(Message):
+class ReleaseStock(Command):
     type = "inventory.release.v1"
     topic = "inventory-commands"
+    step = "reserve"
     compensation = True
 
 
-class StockReserved(Message):
+class StockReserved(Reply):
     type = "stock.reserved.v1"
     topic = "stock-reserved"
 
 
-class StockRejected(Message):
+class StockRejected(Reply):
     type = "stock.rejected.v1"
     topic = "stock-rejected"
 
     reason: str
 
 
-class StockReleased(Message):
+class StockReleased(Reply):
+    """Nothing is kept for the order any more, perhaps never was."""
+
     type = "stock.released.v1"
     topic = "stock-released"
+
+
+class StockCommandParked(CommandParked):
+    type = "stock.command-parked.v1"
+    topic = "stock-rejected"
 
 
 MESSAGES: dict[str, type[Message]] = {
@@ -164,11 +226,14 @@ MESSAGES: dict[str, type[Message]] = {
         PaymentCaptured,
         PaymentDeclined,
         PaymentRefunded,
+        PaymentRefundFailed,
+        PaymentCommandParked,
         ReserveStock,
         ReleaseStock,
         StockReserved,
         StockRejected,
         StockReleased,
+        StockCommandParked,
     )
 }
 

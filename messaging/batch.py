@@ -75,6 +75,7 @@ class BatchProcessor:
         with self._engine.begin() as connection:
             for culprit in self._claim(connection, [delivery]):
                 dead_letters.park_culprit(connection, self._consumer.service, culprit, reason)
+                self._consumer.tell_parked(connection, culprit, reason)
         log.error(
             "message parked",
             order_id=delivery.key,

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from contracts.messages import Message
+from contracts.messages import MESSAGES, Command, CommandParked, Message
 from contracts.topics import read_by
 from messaging import outbox
-from messaging.envelope import Delivery
+from messaging.envelope import Delivery, as_uuid
 from messaging.errors import UnreadableMessage
-from messaging.outbox import Outgoing
 from messaging.rounds import rounds
 
-# Given at most one message per key, all of one type, in offset order; never commits; answers with
-# what is to be told. May be called again with the same messages after a rollback.
-Handler = Callable[[Connection, Sequence[Message]], list[Outgoing]]
+# Given at most one message per key, in offset order; never commits; answers with what is to be told.
+# May be called again with the same messages after a rollback.
+Handler = Callable[[Connection, Sequence[Message]], list[Message]]
 
 # Given every message of a batch, before the first round: locks the rows they concern, in sorted
 # order, so that two workers with orders or skus in common cannot wait for each other.
@@ -29,6 +28,7 @@ class Consumer:
     service: str
     lock: Lock
     handlers: Mapping[str, Handler]
+    parked: type[CommandParked] | None = None  # how it tells that a command was parked
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -47,10 +47,17 @@ class Consumer:
         for each_round in rounds(messages):
             outbox.write(connection, self.service, self._handle_round(connection, each_round))
 
-    def _handle_round(self, connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
-        by_type: dict[str, list[Message]] = {}
+    def tell_parked(self, connection: Connection, delivery: Delivery, reason: str) -> None:
+        """Tell whoever waits for an answer to a command that none will come by itself."""
+        kind = MESSAGES.get(delivery.type)
+        if self.parked and kind and issubclass(kind, Command) and (order_id := as_uuid(delivery.key)):
+            first_line = reason.splitlines()[0][:500]  # what follows may name values
+            notice = self.parked(order_id=order_id, command=delivery.type, reason=first_line)
+            outbox.write(connection, self.service, [notice])
+
+    def _handle_round(self, connection: Connection, messages: Sequence[Message]) -> list[Message]:
+        """Each handler is called once, with all the messages that are its own."""
+        groups: dict[Handler, list[Message]] = {}
         for message in messages:
-            by_type.setdefault(message.type, []).append(message)
-        return [
-            answer for kind, group in by_type.items() for answer in self.handlers[kind](connection, group)
-        ]
+            groups.setdefault(self.handlers[message.type], []).append(message)
+        return [answer for handler, group in groups.items() for answer in handler(connection, group)]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from contracts.messages import MESSAGES, Message
+from contracts.messages import MESSAGES, Command, Message
 from messaging.errors import UnreadableMessage
 
 # How the relay names what it puts into headers (see connect/connectors/*.json).
@@ -26,7 +26,7 @@ class Delivery:
     event_id: UUID | None = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "event_id", _uuid(self.headers.get(ID, "")))
+        object.__setattr__(self, "event_id", as_uuid(self.headers.get(ID, "")))
 
     @property
     def type(self) -> str:
@@ -34,8 +34,8 @@ class Delivery:
 
     @property
     def passes_hold(self) -> bool:
-        message = MESSAGES.get(self.type)
-        return message is not None and message.compensation
+        kind = MESSAGES.get(self.type)
+        return kind is not None and issubclass(kind, Command) and kind.compensation
 
     def message(self) -> Message:
         """The payload, checked against its type; UnreadableMessage where it is not one of ours."""
@@ -48,10 +48,11 @@ class Delivery:
             raise UnreadableMessage(_explain(error)) from None
         if message.key != self.key:
             raise UnreadableMessage(f"the key {self.key!r} is not the order id {message.key}")
-        return message
+        return message.delivered_as(self.event_id)
 
 
-def _uuid(text: str) -> UUID | None:
+def as_uuid(text: str) -> UUID | None:
+    """The id that the text is; None where it is none."""
     try:
         return UUID(text)
     except ValueError:

@@ -1,7 +1,8 @@
 """The outbox: what a transaction has to tell, written inside that transaction."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -10,28 +11,18 @@ from messaging import sql
 from messaging.errors import OutsideTransaction
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message on its way out. `sequence` is the next number of its aggregate in this service."""
+def write(connection: Connection, service: str, messages: Sequence[Message]) -> list[UUID]:
+    """Add the messages to the outbox, in their order, in one statement; answers with their event ids.
 
-    message: Message
-    sequence: int
-    saga_id: str | None = None
-    traceparent: str | None = None
-
-
-def write(connection: Connection, service: str, outgoing: Sequence[Outgoing]) -> None:
-    """Add the messages to the outbox, in their order, in one statement.
-
-    Raises OutsideTransaction when no transaction is open, because then the row could be kept
-    without the business change it tells of, or the other way round.
+    Each gets the next number of its key in this service. Raises OutsideTransaction when no transaction
+    is open, because then the row could be kept without the business change it tells of, or the other way
+    round.
     """
-    if not outgoing:
-        return
+    if not messages:
+        return []
     if not connection.in_transaction() or _commits_by_itself(connection):
         raise OutsideTransaction("an outbox row needs the open transaction of its business row")
-    messages = [each.message for each in outgoing]
-    connection.execute(
+    rows = connection.execute(
         sql.WRITE_OUTBOX,
         {
             "service": service,
@@ -40,11 +31,21 @@ def write(connection: Connection, service: str, outgoing: Sequence[Outgoing]) ->
             "types": [message.type for message in messages],
             "payloads": [message.model_dump_json() for message in messages],
             "topics": [message.topic for message in messages],
-            "sequences": [each.sequence for each in outgoing],
-            "saga_ids": [each.saga_id for each in outgoing],
-            "traceparents": [each.traceparent for each in outgoing],
+            "behind": _followers(messages),
         },
     )
+    written = {(row.aggregateid, row.behind): row.id for row in rows}
+    return [written[m.key, behind] for m, behind in zip(messages, _followers(messages), strict=True)]
+
+
+def _followers(messages: Sequence[Message]) -> list[int]:
+    """For each message, how many of the same key come after it."""
+    left = Counter(message.key for message in messages)
+    behind = []
+    for message in messages:
+        left[message.key] -= 1
+        behind.append(left[message.key])
+    return behind
 
 
 def _commits_by_itself(connection: Connection) -> bool:

@@ -4,14 +4,28 @@ from sqlalchemy import text
 
 # One statement for all rows, yet each row an ordinary heap insert with a WAL position of its own:
 # rows that share one (COPY does that) are the least proven case of a relay's restart.
+# A key's numbers rise by one with every row: the counter's row is locked until we commit. A saga is known
+# by the key of its messages.
 WRITE_OUTBOX = text("""
-    INSERT INTO outbox
-        (aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id, traceparent)
-    SELECT :service, key, type, payload::json, topic, sequence, :source, saga_id, traceparent
-    FROM unnest(
-        CAST(:keys AS text[]), CAST(:types AS text[]), CAST(:payloads AS text[]), CAST(:topics AS text[]),
-        CAST(:sequences AS bigint[]), CAST(:saga_ids AS text[]), CAST(:traceparents AS text[])
-    ) AS row (key, type, payload, topic, sequence, saga_id, traceparent)
+    WITH counted AS (
+        INSERT INTO sequences AS counter (aggregate_id, last)
+        SELECT key, count(*) FROM unnest(CAST(:keys AS text[])) AS key GROUP BY key ORDER BY key
+        ON CONFLICT (aggregate_id) DO UPDATE SET last = counter.last + excluded.last
+        RETURNING aggregate_id, last
+    ), written AS (
+        INSERT INTO outbox (aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id)
+        SELECT :service, row.key, row.type, row.payload::json, row.topic, counted.last - row.behind,
+               :source, row.key
+        FROM unnest(
+            CAST(:keys AS text[]), CAST(:types AS text[]), CAST(:payloads AS text[]),
+            CAST(:topics AS text[]), CAST(:behind AS bigint[])
+        ) WITH ORDINALITY AS row (key, type, payload, topic, behind, place)
+        JOIN counted ON counted.aggregate_id = row.key
+        ORDER BY row.place
+        RETURNING id, aggregateid, sequence
+    )
+    SELECT written.id, written.aggregateid, counted.last - written.sequence AS behind
+    FROM written JOIN counted ON counted.aggregate_id = written.aggregateid
 """)
 
 # No row back means that the event was handled before. A concurrent twin waits here for our commit;

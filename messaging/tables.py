@@ -115,6 +115,14 @@ Index(
     postgresql_where="state = 'stray'",
 )
 
+# How many messages each aggregate has told, by the key they have: the last sequence number.
+sequences = Table(
+    "sequences",
+    metadata,
+    Column("aggregate_id", Text, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+)
+
 key_holds = Table(
     "key_holds",
     metadata,

@@ -16,7 +16,7 @@ models = import_module(f"{service}.models")
 def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=[models.Base.metadata, mechanism],
+        target_metadata=[*models.METADATA, mechanism],
         include_name=_of_ours,
         compare_server_default=True,
     )
