@@ -61,7 +61,8 @@ MESSAGE_TOPICS = (
 # Each relay writes a row here, and reads it back, before it is called ready.
 CANARY = Topic("relay-canary", "*", partitions=1)
 
-_HEARTBEATS = tuple(Topic(s.heartbeat_topic, "connect", partitions=1) for s in SERVICES)
+# The order service's deadlines pass only while every relay beats.
+_HEARTBEATS = tuple(Topic(s.heartbeat_topic, "connect", ("order",), partitions=1) for s in SERVICES)
 
 # One offsets topic a connector: a transaction left open by one cannot hold up another.
 _CONNECTOR_OFFSETS = tuple(
@@ -79,6 +80,11 @@ ALL_TOPICS = (*MESSAGE_TOPICS, CANARY, *_HEARTBEATS, *_CONNECTOR_OFFSETS, *_CONN
 def written_by(service: str) -> tuple[str, ...]:
     """The topics that the outbox of a service may name."""
     return (*(t.name for t in MESSAGE_TOPICS if t.writer == service), CANARY.name)
+
+
+def watched_by(service: str) -> tuple[str, ...]:
+    """The heartbeat topics that a service watches; they carry no messages."""
+    return tuple(t.name for t in _HEARTBEATS if service in t.readers)
 
 
 def read_by(service: str) -> tuple[str, ...]:

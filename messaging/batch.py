@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from messaging import dead_letters, inbox
 from messaging.consumer import Consumer
@@ -35,6 +36,16 @@ class BatchProcessor:
             if not is_messages_own(error):
                 raise
             self._find_culprit(deliveries, error)
+
+    def see(self, topics: Sequence[str]) -> None:
+        """Note signs of life. Only signs: when one cannot be noted, the next one will be."""
+        if self._consumer.see is None:
+            return
+        try:
+            with self._engine.begin() as connection:
+                self._consumer.see(connection, topics)
+        except SQLAlchemyError as error:
+            log.warning("signs of life were not noted", topics=list(topics), reason=str(error))
 
     def _handle(self, connection: Connection, deliveries: Sequence[Delivery]) -> None:
         fresh = self._claim(connection, deliveries)

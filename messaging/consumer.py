@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from contracts.messages import MESSAGES, Command, CommandParked, Message
-from contracts.topics import read_by
+from contracts.topics import read_by, watched_by
 from messaging import outbox
 from messaging.envelope import Delivery, as_uuid
 from messaging.errors import UnreadableMessage
@@ -29,10 +29,16 @@ class Consumer:
     lock: Lock
     handlers: Mapping[str, Handler]
     parked: type[CommandParked] | None = None  # how it tells that a command was parked
+    see: Callable[[Connection, Sequence[str]], None] | None = None  # told of topics that it only watches
 
     @property
     def topics(self) -> tuple[str, ...]:
-        return read_by(self.service)
+        return (*read_by(self.service), *watched_by(self.service))
+
+    @property
+    def watches(self) -> frozenset[str]:
+        """Topics whose records are only a sign of life: they carry no message."""
+        return frozenset(watched_by(self.service))
 
     def read(self, delivery: Delivery) -> Message:
         """The delivery's message; UnreadableMessage where this service could not handle it."""

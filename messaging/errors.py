@@ -2,6 +2,7 @@
 
 NeverlostError
   · OutsideTransaction   the caller's bug: an outbox row without its business row
+  · MomentaryFault       again, soon: nobody's message is to blame
   · MessageFault         never again as it is: the message is parked
       · UnreadableMessage
 """
@@ -14,6 +15,10 @@ from runtime.errors import NeverlostError
 
 class OutsideTransaction(NeverlostError):  # noqa: N818 - it says what happened
     """An outbox row may only be written in the transaction of its business row."""
+
+
+class MomentaryFault(NeverlostError):  # noqa: N818
+    """It could not be done just now; nothing was kept, and it may be tried again."""
 
 
 class MessageFault(NeverlostError):  # noqa: N818
@@ -37,7 +42,9 @@ def is_messages_own(error: Exception) -> bool:
     """
     if isinstance(error, DBAPIError):
         return isinstance(error.orig, _OWN_DATABASE_FAULTS) and not _lacks_partition(error.orig)
-    return not isinstance(error, SQLAlchemyError | OSError | MemoryError | OutsideTransaction)
+    return not isinstance(
+        error, SQLAlchemyError | OSError | MemoryError | OutsideTransaction | MomentaryFault
+    )
 
 
 def _lacks_partition(error: postgres.Error) -> bool:

@@ -20,6 +20,7 @@ from runtime.waiting import Backoff
 log = structlog.get_logger(__name__)
 
 RECORDS_PER_BATCH = 500
+SEE_EVERY_SECONDS = 1.0
 KEY_CHARACTERS_MAX = 200  # an order id has 36; what is longer is parked, under a key that an index takes
 POLL_SECONDS_MAX = 120
 # How long a batch is tried while the database fails; then the process ends, before its group gives it up.
@@ -66,11 +67,15 @@ class MessageWorker:
         processor: BatchProcessor,
         keeper: PartitionKeeper,
         stop: threading.Event,
+        watches: frozenset[str] = frozenset(),
     ) -> None:
         self._consumer = consumer
         self._processor = processor
         self._keeper = keeper
         self._stop = stop
+        self._watches = watches
+        self._seen: set[str] = set()
+        self._saw_at = 0.0
         self._polled_at = 0.0
         self._joined = False
 
@@ -95,8 +100,18 @@ class MessageWorker:
         return {"poll": f"the last poll was {silent:.0f} s ago"} if silent > 30 else {}
 
     def _work(self, records: Records) -> None:
-        if self._process([delivery(record) for batch in records.values() for record in batch]):
+        watched = {partition for partition in records if partition.topic in self._watches}
+        self._watch({partition.topic for partition in watched})
+        messages = [delivery(r) for p, batch in records.items() if p not in watched for r in batch]
+        if not messages or self._process(messages):
             self._commit(records)
+
+    def _watch(self, topics: set[str]) -> None:
+        """Pass on which topics gave a sign of life, once a second at most."""
+        self._seen |= topics
+        if self._seen and time.monotonic() - self._saw_at >= SEE_EVERY_SECONDS:
+            self._processor.see(sorted(self._seen))
+            self._seen, self._saw_at = set(), time.monotonic()
 
     def _process(self, deliveries: Sequence[Delivery]) -> bool:
         """Whether it was done; not, when we were asked to stop while the database could not be used."""

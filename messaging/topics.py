@@ -13,7 +13,7 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError
 
 from contracts.services import SERVICES
-from contracts.topics import ALL_TOPICS, REPLICATION_FACTOR, Topic, read_by
+from contracts.topics import ALL_TOPICS, REPLICATION_FACTOR, Topic, read_by, watched_by
 from runtime.environment import Environment
 from runtime.logs import configure
 from runtime.waiting import until
@@ -39,7 +39,8 @@ def place_groups(admin: KafkaAdminClient) -> list[str]:
     """Put groups that have no position in a partition at its beginning; answers with the groups."""
     placed = []
     for service in SERVICES:
-        wanted = [tp for name in read_by(service.name) for tp in _partitions(name)]
+        names = (*read_by(service.name), *watched_by(service.name))
+        wanted = [tp for name in names for tp in _partitions(name)]
         known = admin.list_group_offsets(service.name).get(service.name, {})
         missing = [tp for tp in wanted if known.get(tp) is None or known[tp].offset < 0]
         if missing:

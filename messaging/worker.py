@@ -44,6 +44,7 @@ def run_worker(consumer: Consumer, settings: WorkerSettings) -> None:
         BatchProcessor(engine, consumer),
         PartitionKeeper(engine),
         stop,
+        consumer.watches,
     )
     health = serve_health(settings.health_bind, worker.problems)
     log.info("worker started", topics=consumer.topics)

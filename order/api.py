@@ -1,6 +1,5 @@
 """The order service's HTTP: parse, call a use case in one transaction, answer."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import structlog
@@ -10,9 +9,11 @@ from sqlalchemy import Engine, Row
 
 from contracts.messages import Item
 from order import handlers, queries
-from order.saga import Status
+from order.status import Status
+from saga.orchestrator import Orchestrator
 from web.pages import PageQuery, page
 from web.problems import not_found, unprocessable
+from web.times import as_text
 from web.validation import Quantity, RequestModel, Sku, read_body, read_id, read_query
 
 log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ class OrdersQuery(PageQuery):
     status: Status | None = None
 
 
-def order_routes(engine: Engine) -> Blueprint:
+def order_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
     """The routes, each its own transaction on `engine`."""
     routes = Blueprint("orders", __name__)
 
@@ -54,7 +55,7 @@ def order_routes(engine: Engine) -> Blueprint:
         wanted = read_body(OrderRequest)
         items = [Item(sku=item.sku, quantity=item.quantity) for item in wanted.items]
         try:
-            order = place_order(engine, items, wanted.payment_token)
+            order = place_order(engine, sagas, items, wanted.payment_token)
         except handlers.CannotOrder as error:
             raise unprocessable(f"items[{error.position}].sku", str(error)) from None
         return jsonify(view(order)), 201, _location(order)
@@ -63,7 +64,8 @@ def order_routes(engine: Engine) -> Blueprint:
     def place_product() -> tuple[Response, int, dict[str, str]]:
         wanted = read_body(ProductRequest)
         try:
-            order = place_order(engine, [Item(sku=wanted.product.upper(), quantity=1)], DEFAULT_TOKEN)
+            items = [Item(sku=wanted.product.upper(), quantity=1)]
+            order = place_order(engine, sagas, items, DEFAULT_TOKEN)
         except handlers.CannotOrder as error:
             raise unprocessable("product", str(error)) from None
         body = {"orderId": str(order.id), "product": wanted.product, "status": order.status}
@@ -88,10 +90,10 @@ def order_routes(engine: Engine) -> Blueprint:
     return routes
 
 
-def place_order(engine: Engine, items: list[Item], payment_token: str) -> Row[Any]:
+def place_order(engine: Engine, sagas: Orchestrator, items: list[Item], payment_token: str) -> Row[Any]:
     """Accept an order: one transaction, and only then a line in the log."""
     with engine.begin() as connection:
-        order = handlers.place_order(connection, items, payment_token)
+        order = handlers.place_order(connection, sagas, items, payment_token)
     log.info("order accepted", order_id=str(order.id), total=order.total_amount, currency=order.currency)
     return order
 
@@ -104,14 +106,10 @@ def view(order: Row[Any]) -> dict[str, Any]:
         "needs_attention": order.needs_attention,
         "items": order.items,
         "total": {"amount": order.total_amount, "currency": order.currency},
-        "created_at": _time(order.created_at),
-        "updated_at": _time(order.updated_at),
+        "created_at": as_text(order.created_at),
+        "updated_at": as_text(order.updated_at),
     }
 
 
 def _location(order: Row[Any]) -> dict[str, str]:
     return {"Location": url_for("orders.get", order_id=order.id)}
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

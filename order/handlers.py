@@ -1,7 +1,7 @@
-"""The order service's use cases, in the order of an order's life. None of them commits."""
+"""The order service's use cases. None of them commits."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,22 +13,24 @@ from contracts.messages import (
     Item,
     Message,
     Money,
+    OrderCompleted,
     OrderCreated,
-    PaymentCaptured,
-    PaymentDeclined,
-    PaymentRefunded,
+    OrderFailed,
+    PaymentCommandParked,
     PricedItem,
-    StockRejected,
-    StockReleased,
-    StockReserved,
+    RefundPayment,
+    ReleaseStock,
+    ReserveStock,
+    StockCommandParked,
 )
 from contracts.services import ORDER
-from messaging import outbox
 from messaging.consumer import Consumer
-from messaging.errors import MessageFault
-from messaging.outbox import Outgoing
 from order import queries
-from order.saga import Awaited, OrderState, Status, Transition, advance
+from order.saga import Patience, definitions
+from order.status import FINAL, Status, reason, status_after
+from saga import heartbeats
+from saga.kind import Change, SagaKind
+from saga.orchestrator import Orchestrator
 
 log = structlog.get_logger(__name__)
 
@@ -41,44 +43,42 @@ class CannotOrder(Exception):  # noqa: N818 - an answer to the caller, not a fai
         self.position = position
 
 
-def place_order(connection: Connection, items: Sequence[Item], payment_token: str) -> Row[Any]:
-    """Accept an order at the catalogue's prices: its row, its event and its first command, together."""
+def orchestrator(patience: Patience) -> Orchestrator:
+    """What moves orders along their way."""
+    return Orchestrator(
+        SagaKind(
+            ORDER.name,
+            definitions(patience),
+            commands={
+                ChargePayment: _charge,
+                RefundPayment: _refund,
+                ReserveStock: _reserve,
+                ReleaseStock: _release,
+            },
+            subjects=_orders,
+            follow=_follow,
+        )
+    )
+
+
+def place_order(
+    connection: Connection, sagas: Orchestrator, items: Sequence[Item], payment_token: str
+) -> Row[Any]:
+    """Accept an order at the catalogue's prices: its row, its event, its saga and the first command."""
     priced, currency = _price(connection, items)
     total = Money(amount=sum(item.unit_price * item.quantity for item in priced), currency=currency)
     order = connection.execute(
         queries.INSERT_ORDER,
         {
-            "status": Status.PENDING,
-            "awaits": Awaited.CHARGE,
             "items": json.dumps([item.model_dump() for item in priced]),
             "total": total.amount,
             "currency": total.currency,
-            "sequence": 2,
+            "payment_token": payment_token,
         },
     ).one()
     created = OrderCreated(order_id=order.id, items=tuple(priced), total=total)
-    charge = ChargePayment(order_id=order.id, total=total, payment_token=payment_token)
-    saga = str(order.id)
-    outbox.write(connection, ORDER.name, [Outgoing(created, 1, saga), Outgoing(charge, 2, saga)])
+    sagas.begin(connection, [order.id], order.created_at, [created])
     return order
-
-
-def lock(connection: Connection, replies: Sequence[Message]) -> None:
-    """Lock every order that a batch concerns."""
-    connection.execute(queries.LOCK_ORDERS, {"ids": [reply.order_id for reply in replies]})
-
-
-def follow_replies(connection: Connection, replies: Sequence[Message]) -> list[Outgoing]:
-    """Move each order along its way: state, and what follows from it, in the caller's transaction."""
-    orders = _read_orders(connection, replies)
-    moves: list[Transition] = []
-    for reply in replies:
-        if move := advance(orders[reply.order_id], reply):
-            moves.append(move)
-        else:
-            awaits = orders[reply.order_id].awaits
-            log.info("reply ignored", order_id=reply.key, type=reply.type, awaits=awaits)
-    return _store(connection, moves)
 
 
 def _price(connection: Connection, items: Sequence[Item]) -> tuple[list[PricedItem], str]:
@@ -97,57 +97,65 @@ def _price(connection: Connection, items: Sequence[Item]) -> tuple[list[PricedIt
     return priced, catalogue[items[0].sku].currency
 
 
-def _read_orders(connection: Connection, replies: Sequence[Message]) -> dict[UUID, OrderState]:
-    ids = [reply.order_id for reply in replies]
-    rows = connection.execute(queries.READ_ORDERS, {"ids": ids})
-    orders = {row.id: _state(row) for row in rows}
-    for order_id in ids:
-        if order_id not in orders:
-            raise MessageFault(f"there is no order {order_id}")
-    return orders
+def _orders(connection: Connection, ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
+    return {row.id: row for row in connection.execute(queries.READ_ORDERS, {"ids": list(ids)})}
 
 
-def _state(row: Row[Any]) -> OrderState:
-    return OrderState(
-        order_id=row.id,
-        status=Status(row.status),
-        awaits=Awaited(row.awaits) if row.awaits else None,
-        items=tuple(Item.model_validate(item) for item in row.items),
-        total=Money(amount=row.total_amount, currency=row.currency),
-    )
+def _follow(connection: Connection, changes: Sequence[Change]) -> list[Message]:
+    """Bring orders in step with their sagas; what is told of those that have come to their end."""
+    moved = {
+        change.after.saga_id: status
+        for change in changes
+        if (status := status_after(Status(change.subject.status), change.after)) != change.subject.status
+    }
+    if moved:
+        connection.execute(queries.MOVE_ORDERS, {"ids": list(moved), "statuses": list(moved.values())})
+    for order_id, status in moved.items():
+        log.info("order moved", order_id=str(order_id), status=status)
+    return [
+        _ended(change, moved[change.after.saga_id])
+        for change in changes
+        if moved.get(change.after.saga_id) in FINAL
+    ]
 
 
-def _store(connection: Connection, moves: Sequence[Transition]) -> list[Outgoing]:
-    if not moves:
-        return []
-    rows = connection.execute(
-        queries.MOVE_ORDERS,
-        {
-            "ids": [move.order_id for move in moves],
-            "statuses": [move.status for move in moves],
-            "awaits": [move.awaits for move in moves],
-        },
-    )
-    sequences = {row.id: row.sequence for row in rows}
-    for move in moves:
-        log.info("order moved", order_id=str(move.order_id), status=move.status, tells=move.message.type)
-    return [Outgoing(move.message, sequences[move.order_id], str(move.order_id)) for move in moves]
+def _ended(change: Change, status: Status) -> Message:
+    order_id = change.after.saga_id
+    if status is Status.COMPLETED:
+        return OrderCompleted(order_id=order_id)
+    return OrderFailed(order_id=order_id, status=status, reason=reason(change.after.cause))
 
 
-def consumer() -> Consumer:
-    """What this service does with each message it reads."""
+def _total(order: Row[Any]) -> Money:
+    return Money(amount=order.total_amount, currency=order.currency)
+
+
+def _charge(order: Row[Any], epoch: int) -> ChargePayment:
+    token = order.payment_token or "forgotten"
+    return ChargePayment(order_id=order.id, epoch=epoch, total=_total(order), payment_token=token)
+
+
+def _refund(order: Row[Any], epoch: int) -> RefundPayment:
+    return RefundPayment(order_id=order.id, epoch=epoch, total=_total(order))
+
+
+def _reserve(order: Row[Any], epoch: int) -> ReserveStock:
+    items = tuple(Item.model_validate(item) for item in order.items)
+    return ReserveStock(order_id=order.id, epoch=epoch, items=items)
+
+
+def _release(order: Row[Any], epoch: int) -> ReleaseStock:
+    return ReleaseStock(order_id=order.id, epoch=epoch)
+
+
+def consumer(patience: Patience | None = None) -> Consumer:
+    """What this service does with each message it reads: all are answers that sagas may wait for."""
+    sagas = orchestrator(patience or Patience())
+    answers = [reply for definition in sagas.kind.definitions for reply in definition.routes]
+    parked = [PaymentCommandParked.type, StockCommandParked.type]
     return Consumer(
         ORDER.name,
-        lock,
-        {
-            reply.type: follow_replies
-            for reply in (
-                PaymentCaptured,
-                PaymentDeclined,
-                PaymentRefunded,
-                StockReserved,
-                StockRejected,
-                StockReleased,
-            )
-        },
+        lambda connection, messages: sagas.lock(connection, [UUID(m.key) for m in messages]),
+        dict.fromkeys([*answers, *parked], sagas.handle),
+        see=heartbeats.see,
     )

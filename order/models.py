@@ -1,4 +1,4 @@
-"""The order service's tables and the states of an order."""
+"""The order service's tables."""
 
 from datetime import datetime
 from typing import Any
@@ -8,8 +8,9 @@ from sqlalchemy import CheckConstraint, Index, MetaData, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from order.saga import Awaited, Status
+from order.status import Status
 from runtime.database import COLUMN_TYPES, NAMES, one_of
+from saga.tables import orchestrator
 
 
 class Base(DeclarativeBase):
@@ -30,16 +31,15 @@ class Product(Base):
 
 
 class Order(Base):
-    """An order. `sequence` counts what the order has told through the outbox."""
+    """An order. Where it is on its way stands in its saga, which has the same id.
+
+    `payment_token` is forgotten once the payment service has answered.
+    """
 
     __tablename__ = "orders"
     __table_args__ = (
         CheckConstraint(one_of("status", Status), name="status_known"),
-        CheckConstraint(one_of("awaits", Awaited), name="awaits_known"),
-        CheckConstraint(
-            "(awaits IS NULL) = (status IN ('COMPLETED', 'FAILED', 'OUT_OF_STOCK', 'CANCELLED'))",
-            name="final_awaits_nothing",
-        ),
+        CheckConstraint("payment_token IS NULL OR status = 'PENDING'", name="token_forgotten"),
         CheckConstraint("total_amount >= 0", name="total_not_negative"),
         CheckConstraint("jsonb_array_length(items) BETWEEN 1 AND 50", name="items_bounded"),
         Index("ix_orders_status_id", "status", "id"),
@@ -47,10 +47,12 @@ class Order(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
     status: Mapped[str]
-    awaits: Mapped[str | None]
     items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     total_amount: Mapped[int]
     currency: Mapped[str]
-    sequence: Mapped[int] = mapped_column(server_default="0")
+    payment_token: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+METADATA = (Base.metadata, orchestrator)

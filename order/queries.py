@@ -5,34 +5,33 @@ from sqlalchemy import text
 PRICES = text("SELECT sku, unit_price, currency FROM products WHERE sku = ANY(CAST(:skus AS text[]))")
 
 INSERT_ORDER = text("""
-    INSERT INTO orders (status, awaits, items, total_amount, currency, sequence)
-    VALUES (:status, :awaits, CAST(:items AS jsonb), :total, :currency, :sequence)
+    INSERT INTO orders (status, items, total_amount, currency, payment_token)
+    VALUES ('PENDING', CAST(:items AS jsonb), :total, :currency, :payment_token)
     RETURNING id, status, items, total_amount, currency, created_at, updated_at, false AS needs_attention
 """)
 
-# Sorted, so that two workers lock the orders they share in one order and cannot wait for each other.
-LOCK_ORDERS = text("SELECT 1 FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
-
+# No lock: an order's row changes only under the lock of its saga.
 READ_ORDERS = text("""
-    SELECT id, status, awaits, items, total_amount, currency FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))
+    SELECT id, status, items, total_amount, currency, payment_token FROM orders
+    WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 
-# Each order occurs once in a round, so one row of the arrays is one row of the table.
+# Only what changes. The token is needed until the payment service has answered, and not a moment longer.
 MOVE_ORDERS = text("""
     UPDATE orders
-    SET status = moved.status, awaits = moved.awaits, sequence = orders.sequence + 1,
-        updated_at = clock_timestamp()
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:awaits AS text[]))
-        AS moved (id, status, awaits)
+    SET status = moved.status, updated_at = clock_timestamp(),
+        payment_token = CASE WHEN moved.status = 'PENDING' THEN payment_token END
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[])) AS moved (id, status)
     WHERE orders.id = moved.id
-    RETURNING orders.id, orders.sequence
 """)
 
-# An order whose messages are held back waits for a person.
+# An order whose saga stands, or whose messages are held back, waits for a person.
 _ORDER = """
     SELECT id, status, items, total_amount, currency, created_at, updated_at,
            EXISTS (
                SELECT 1 FROM key_holds WHERE consumer = 'order' AND key = orders.id::text
+           ) OR EXISTS (
+               SELECT 1 FROM sagas WHERE sagas.id = orders.id AND sagas.status = 'NEEDS_ATTENTION'
            ) AS needs_attention
     FROM orders
 """

@@ -1,112 +1,73 @@
-"""The way of an order, as a table that reads top to bottom: what it awaits, what comes, what follows.
+"""The way of an order, as a table that reads top to bottom: do, undo, and how long each may take.
 
-PENDING ──charged──▶ PAID ──reserved──▶ COMPLETED
-│                   └──rejected──▶ (refund) ──refunded──▶ OUT_OF_STOCK
-└──declined──▶ FAILED
+Charge first, then reserve. The pivot is the reservation: the commit that takes its answer completes the
+order. Until then a refusal, a deadline or the customer turns the order round, and it goes back up undoing.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from uuid import UUID
 
 from contracts.messages import (
-    Item,
-    Message,
-    Money,
-    OrderCompleted,
-    OrderFailed,
+    ChargePayment,
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
+    PaymentRefundFailed,
     RefundPayment,
+    ReleaseStock,
     ReserveStock,
     StockRejected,
+    StockReleased,
     StockReserved,
 )
+from saga.definition import Definition, Retry, Step, Undo
 
-
-class Status(StrEnum):
-    """What the customer sees; it never goes back."""
-
-    PENDING = "PENDING"
-    PAID = "PAID"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    OUT_OF_STOCK = "OUT_OF_STOCK"
-    CANCELLED = "CANCELLED"
-
-
-class Awaited(StrEnum):
-    """The step whose answer the order waits for; none, once it is final."""
-
-    CHARGE = "charge"
-    RESERVE = "reserve"
-    REFUND = "refund"
+REFUND_TRIES = Retry(attempts=5, first_seconds=1.0, most_seconds=30.0)
 
 
 @dataclass(frozen=True, slots=True)
-class OrderState:
-    """As much of an order as its way depends on."""
+class Patience:
+    """How long an answer may take, in seconds of the database's clock."""
 
-    order_id: UUID
-    status: Status
-    awaits: Awaited | None
-    items: tuple[Item, ...]
-    total: Money
+    action_seconds: float = 900.0
+    undo_seconds: float = 1800.0
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Where an answer leads, and what is told on the way."""
-
-    status: Status
-    awaits: Awaited | None
-    tell: Callable[[OrderState, Message], Message]
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One step taken by one order."""
-
-    order_id: UUID
-    status: Status
-    awaits: Awaited | None
-    message: Message
-
-
-def advance(order: OrderState, reply: Message) -> Transition | None:
-    """What the reply changes; None when it is not the answer that the order waits for."""
-    if order.awaits is None or (step := WAY.get((order.awaits, type(reply)))) is None:
-        return None
-    return Transition(order.order_id, step.status, step.awaits, step.tell(order, reply))
-
-
-def _reserve(order: OrderState, _reply: Message) -> Message:
-    return ReserveStock(order_id=order.order_id, items=order.items)
-
-
-def _refund(order: OrderState, _reply: Message) -> Message:
-    return RefundPayment(order_id=order.order_id, total=order.total)
-
-
-def _completed(order: OrderState, _reply: Message) -> Message:
-    return OrderCompleted(order_id=order.order_id)
-
-
-def _declined(order: OrderState, reply: Message) -> Message:
-    reason = reply.reason if isinstance(reply, PaymentDeclined) else "declined"
-    return OrderFailed(order_id=order.order_id, status=Status.FAILED, reason=reason)
+def definitions(patience: Patience) -> tuple[Definition, ...]:
+    """Every version that an order may still be under way on, oldest first."""
+    return (
+        Definition(
+            "order",
+            version=1,
+            steps=(
+                Step(
+                    ChargePayment,
+                    success=PaymentCaptured,
+                    failure=PaymentDeclined,
+                    deadline_seconds=patience.action_seconds,
+                    undo=Undo(
+                        RefundPayment,
+                        success=PaymentRefunded,
+                        failure=PaymentRefundFailed,
+                        deadline_seconds=patience.undo_seconds,
+                        retry=REFUND_TRIES,
+                    ),
+                ),
+                Step(
+                    ReserveStock,
+                    success=StockReserved,
+                    failure=StockRejected,
+                    deadline_seconds=patience.action_seconds,
+                    pivot=True,
+                    undo=Undo(
+                        ReleaseStock,
+                        success=StockReleased,
+                        deadline_seconds=patience.undo_seconds,
+                    ),
+                ),
+            ),
+        ),
+    )
 
 
-def _out_of_stock(order: OrderState, _reply: Message) -> Message:
-    return OrderFailed(order_id=order.order_id, status=Status.OUT_OF_STOCK, reason="out of stock")
-
-
-WAY: Mapping[tuple[Awaited, type[Message]], Step] = {
-    (Awaited.CHARGE, PaymentCaptured): Step(Status.PAID, Awaited.RESERVE, _reserve),
-    (Awaited.CHARGE, PaymentDeclined): Step(Status.FAILED, None, _declined),
-    (Awaited.RESERVE, StockReserved): Step(Status.COMPLETED, None, _completed),
-    (Awaited.RESERVE, StockRejected): Step(Status.PAID, Awaited.REFUND, _refund),
-    (Awaited.REFUND, PaymentRefunded): Step(Status.OUT_OF_STOCK, None, _out_of_stock),
-}
+# Checked here, at import: an unsound table starts no process.
+NEWEST = definitions(Patience())[-1]

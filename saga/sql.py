@@ -35,3 +35,125 @@ STORE_FENCES = text("""
     ) AS stored (saga_id, step, state, epoch, reply_type, reply)
     WHERE fences.saga_id = stored.saga_id AND fences.step = stored.step
 """)
+
+# ── the orchestrator
+
+INSERT_SAGAS = text("""
+    INSERT INTO sagas (id, definition, version, fingerprint, status, awaits, steps, due_at)
+    SELECT id, :definition, :version, :fingerprint, status, string_to_array(awaits, ','), steps::jsonb, due_at
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:awaits AS text[]), CAST(:steps AS text[]),
+        CAST(:due_at AS timestamptz[])
+    ) AS row (id, status, awaits, steps, due_at)
+""")
+
+# Sorted, so that two workers lock the sagas they share in one order and cannot wait for each other.
+LOCK_SAGAS = text("SELECT 1 FROM sagas WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
+
+READ_SAGAS = text("""
+    SELECT id, definition, version, fingerprint, status, steps, cause, revision, clock_timestamp() AS now
+    FROM sagas WHERE id = ANY(CAST(:ids AS uuid[]))
+""")
+
+# A row that has changed since it was read is left as it is, and missing from the answer.
+STORE_SAGAS = text("""
+    UPDATE sagas
+    SET status = stored.status, awaits = string_to_array(stored.awaits, ','), steps = stored.steps::jsonb,
+        cause = stored.cause::jsonb, due_at = stored.due_at, revision = sagas.revision + 1,
+        updated_at = clock_timestamp()
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:awaits AS text[]), CAST(:steps AS text[]),
+        CAST(:causes AS text[]), CAST(:due_at AS timestamptz[]), CAST(:revisions AS bigint[])
+    ) AS stored (id, status, awaits, steps, cause, due_at, revision)
+    WHERE sagas.id = stored.id AND sagas.revision = stored.revision
+    RETURNING sagas.id
+""")
+
+WRITE_LOG = text("""
+    INSERT INTO saga_log
+        (saga_id, kind, status, step, operation, epoch, message_type, event_id, actor, note)
+    SELECT saga_id, kind, status, step, operation, epoch, message_type, event_id, actor, note
+    FROM unnest(
+        CAST(:saga_ids AS uuid[]), CAST(:kinds AS text[]), CAST(:statuses AS text[]), CAST(:steps AS text[]),
+        CAST(:operations AS text[]), CAST(:epochs AS bigint[]), CAST(:message_types AS text[]),
+        CAST(:event_ids AS uuid[]), CAST(:actors AS text[]), CAST(:notes AS text[])
+    ) WITH ORDINALITY AS row
+        (saga_id, kind, status, step, operation, epoch, message_type, event_id, actor, note, place)
+    ORDER BY place
+""")
+
+# ── the clock
+
+# A relay that was silent too long begins to be steady anew.
+SEE_HEARTBEATS = text("""
+    INSERT INTO relay_heartbeats AS known (relay, seen_at, steady_since)
+    SELECT relay, statement_timestamp(), statement_timestamp() FROM unnest(CAST(:relays AS text[])) AS relay
+    ORDER BY relay
+    ON CONFLICT (relay) DO UPDATE
+    SET seen_at = excluded.seen_at,
+        steady_since = CASE
+            WHEN known.seen_at < excluded.seen_at - make_interval(secs => :stale_seconds)
+            THEN excluded.seen_at ELSE known.steady_since
+        END
+""")
+
+# The minute's row is locked, so that together all orchestrators keep to the cap.
+TAKE_MINUTE = text("""
+    INSERT INTO saga_expiries AS minute (minute, moved) VALUES (date_trunc('minute', clock_timestamp()), 0)
+    ON CONFLICT (minute) DO UPDATE SET moved = minute.moved
+    RETURNING minute, moved
+""")
+
+SPEND_MINUTE = text("UPDATE saga_expiries SET moved = moved + :moved WHERE minute = :minute")
+
+FORGET_MINUTES = text("DELETE FROM saga_expiries WHERE minute < clock_timestamp() - interval '1 hour'")
+
+IS_ANY_DUE = text("SELECT EXISTS (SELECT 1 FROM sagas WHERE due_at <= clock_timestamp())")
+
+# Time in which a relay stood still does not count: after it, every deadline is given once more in full.
+# Sagas that another process has in hand are left to it.
+CLAIM_DUE = text("""
+    WITH relays AS (
+        SELECT count(*) AS beating, max(steady_since) AS steady_since FROM relay_heartbeats
+        WHERE relay = ANY(CAST(:relays AS text[]))
+          AND seen_at >= clock_timestamp() - make_interval(secs => :stale_seconds)
+    )
+    SELECT sagas.id FROM sagas, relays
+    WHERE sagas.due_at <= clock_timestamp()
+      AND relays.beating = cardinality(CAST(:relays AS text[]))
+      AND relays.steady_since + (sagas.due_at - sagas.updated_at) <= clock_timestamp()
+    ORDER BY sagas.due_at LIMIT :limit
+    FOR UPDATE OF sagas SKIP LOCKED
+""")
+
+# ── people
+
+LIVE_VERSIONS = text("""
+    SELECT definition, version, fingerprint, count(*) AS sagas, min(id::text) AS oldest FROM sagas
+    WHERE status NOT IN ('COMPLETED', 'COMPENSATED')
+    GROUP BY definition, version, fingerprint
+""")
+
+_SAGA = """
+    SELECT id, definition, version, status, awaits, steps, cause, due_at, created_at, updated_at,
+           extract(epoch FROM clock_timestamp() - updated_at)::float8 AS waiting_seconds
+    FROM sagas
+"""
+
+GET_SAGA = text(f"{_SAGA} WHERE id = :id")
+
+# Oldest first: who has waited longest is who to look at. Ids are time-ordered.
+LIST_SAGAS = text(f"""
+    {_SAGA}
+    WHERE ((CAST(:status AS text) IS NULL AND status NOT IN ('COMPLETED', 'COMPENSATED')) OR status = :status)
+      AND (CAST(:step AS text) IS NULL OR :step = ANY(awaits))
+      AND (CAST(:older_than_seconds AS float8) IS NULL
+           OR updated_at <= clock_timestamp() - make_interval(secs => :older_than_seconds))
+      AND (CAST(:after AS uuid) IS NULL OR id > CAST(:after AS uuid))
+    ORDER BY id LIMIT :limit
+""")
+
+READ_LOG = text("""
+    SELECT at, kind, status, step, operation, epoch, message_type, event_id, actor, note FROM saga_log
+    WHERE saga_id = :id ORDER BY id LIMIT 1000
+""")

@@ -16,6 +16,7 @@ from contracts.messages import (
 )
 from messaging.envelope import Delivery
 
+EUROS = Money(amount=1250, currency="EUR")
 _offsets = count()
 
 

@@ -1,10 +1,11 @@
 """One Postgres for all integration tests; for each test, databases cloned from migrated ones."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, event, text
 
 from contracts.services import SERVICE, SERVICES, Service
 from migrations.__main__ import upgrade
@@ -96,3 +97,23 @@ def engine_of(databases) -> Iterator:
     yield open_engine
     for engine in opened:
         engine.dispose()
+
+
+@pytest.fixture
+def statements_on():
+    """A context that collects the statements that an engine executes."""
+
+    @contextmanager
+    def collect(engine: Engine) -> Iterator[list[str]]:
+        seen: list[str] = []
+
+        def note(_connection, _cursor, statement, *_rest):
+            seen.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+
+    return collect

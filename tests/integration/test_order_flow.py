@@ -1,5 +1,6 @@
-"""The order service's way, reply by reply, on real tables."""
+"""An order's saga, reply by reply, on real tables."""
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -7,15 +8,25 @@ from sqlalchemy import text
 
 from contracts.messages import (
     Item,
-    Money,
+    PaymentCommandParked,
     PaymentDeclined,
     PaymentRefunded,
+    PaymentRefundFailed,
     StockRejected,
+    StockReleased,
     StockReserved,
 )
+from contracts.topics import watched_by
 from messaging.batch import BatchProcessor
 from order import handlers, queries
-from tests.builders import a_delivery, captured
+from order.saga import Patience
+from saga import people, sql
+from saga.deadlines import Clock, elapse
+from saga.heartbeats import see
+from saga.people import NotPossible, UnknownSaga
+from tests.builders import EUROS, a_delivery, captured
+
+CLOCK = Clock(watched_by("order"))
 
 
 @pytest.fixture
@@ -26,25 +37,94 @@ def shop(engine_of):
 class Shop:
     def __init__(self, engine, owner):
         self.engine, self.owner = engine, owner
-        self.processor = BatchProcessor(engine, handlers.consumer())
+        self.consumer = handlers.consumer(Patience(60, 120))
+        self.sagas = handlers.orchestrator(Patience(60, 120))
+        self.processor = BatchProcessor(engine, self.consumer)
 
     def place(self) -> UUID:
         with self.engine.begin() as connection:
-            return handlers.place_order(connection, [Item(sku="PIZZA", quantity=1)], "tok_ok").id
+            item = Item(sku="PIZZA", quantity=1)
+            return handlers.place_order(connection, self.sagas, [item], "tok_ok").id
 
     def receives(self, *messages):
         self.processor.process([a_delivery(m) for m in messages])
 
+    def cancel(self, order_id):
+        with self.engine.begin() as connection:
+            people.cancel(self.sagas, connection, order_id, "customer")
+
+    def act(self, what, order_id):
+        with self.engine.begin() as connection:
+            what(self.sagas, connection, order_id, actor="operator", note="as agreed")
+
+    def beats(self, *relays):
+        with self.engine.begin() as connection:
+            see(connection, relays or CLOCK.relays)
+
+    def time_passes(self, seconds):
+        """As if it had: every time that is kept moves back."""
+        back = timedelta(seconds=seconds)
+        with self.owner.begin() as connection:
+            connection.execute(
+                text(
+                    "UPDATE sagas SET due_at = due_at - :back, updated_at = updated_at - :back,"
+                    " steps = (SELECT jsonb_object_agg(key, jsonb_set(value, '{3}', CASE"
+                    "   WHEN value->>3 IS NULL THEN 'null'::jsonb"
+                    "   ELSE to_jsonb((value->>3)::timestamptz - :back) END)) FROM jsonb_each(steps))"
+                ),
+                {"back": back},
+            )
+            connection.execute(
+                text(
+                    "UPDATE relay_heartbeats"
+                    " SET seen_at = seen_at - :back, steady_since = steady_since - :back"
+                ),
+                {"back": back},
+            )
+
+    def beats_for(self, seconds):
+        """Time passes, and all relays beat all the while."""
+        for _ in range(0, seconds, 5):
+            self.time_passes(5)
+            self.beats()
+
+    def clock_ticks(self, clock=CLOCK):
+        with self.engine.begin() as connection:
+            return elapse(self.sagas, connection, clock)
+
+    def saga(self, order_id):
+        with self.engine.connect() as connection:
+            row = connection.execute(sql.GET_SAGA, {"id": order_id}).one()
+        return row.status, row.awaits
+
+    def status(self, order_id):
+        return self.state(order_id)[0]
+
     def state(self, order_id):
+        """(status, what was told, its numbers)."""
         with self.owner.connect() as connection:
-            order = connection.execute(
-                text("SELECT status, awaits FROM orders WHERE id = :id"), {"id": order_id}
-            ).one()
+            order = connection.execute(queries.GET_ORDER, {"id": order_id}).one()
             told = connection.execute(
-                text("SELECT type, sequence FROM outbox WHERE aggregateid = :id ORDER BY sequence"),
+                text("SELECT type, sequence FROM outbox WHERE aggregateid = :id ORDER BY id"),
                 {"id": str(order_id)},
             ).all()
-        return order.status, order.awaits, [row.type for row in told], [row.sequence for row in told]
+        return order.status, [row.type for row in told], [row.sequence for row in told]
+
+    def needs_attention(self, order_id):
+        with self.engine.connect() as connection:
+            return connection.execute(queries.GET_ORDER, {"id": order_id}).one().needs_attention
+
+    def log(self, order_id):
+        with self.engine.connect() as connection:
+            return people.find(connection, order_id)[1]
+
+
+def refunded(order_id, epoch=1):
+    return PaymentRefunded(order_id=order_id, total=EUROS, epoch=epoch)
+
+
+def refund_failed(order_id, epoch):
+    return PaymentRefundFailed(order_id=order_id, reason="no", epoch=epoch)
 
 
 PLACED = ["order.created.v1", "payment.charge.v1"]
@@ -55,10 +135,12 @@ def test_paid_and_reserved_is_completed(shop):
     order = shop.place()
 
     shop.receives(captured(order))
-    assert shop.state(order) == ("PAID", "reserve", PAID, [1, 2, 3])
+    assert shop.state(order) == ("PAID", PAID, [1, 2, 3])
+    assert shop.saga(order) == ("RUNNING", ["reserve"])
 
     shop.receives(StockReserved(order_id=order))
-    assert shop.state(order) == ("COMPLETED", None, [*PAID, "order.completed.v1"], [1, 2, 3, 4])
+    assert shop.state(order) == ("COMPLETED", [*PAID, "order.completed.v1"], [1, 2, 3, 4])
+    assert shop.saga(order) == ("COMPLETED", [])
 
 
 def test_declined_is_failed(shop):
@@ -66,7 +148,7 @@ def test_declined_is_failed(shop):
 
     shop.receives(PaymentDeclined(order_id=order, reason="no"))
 
-    assert shop.state(order) == ("FAILED", None, [*PLACED, "order.failed.v1"], [1, 2, 3])
+    assert shop.state(order) == ("FAILED", [*PLACED, "order.failed.v1"], [1, 2, 3])
 
 
 def test_out_of_stock_is_refunded_first(shop):
@@ -74,10 +156,11 @@ def test_out_of_stock_is_refunded_first(shop):
 
     shop.receives(captured(order))
     shop.receives(StockRejected(order_id=order, reason="none left"))
-    assert shop.state(order)[:3] == ("PAID", "refund", [*PAID, "payment.refund.v1"])
+    assert shop.state(order)[:2] == ("PAID", [*PAID, "payment.refund.v1"])
+    assert shop.saga(order) == ("COMPENSATING", ["undo charge"])
 
-    shop.receives(PaymentRefunded(order_id=order, total=Money(amount=1250, currency="EUR")))
-    assert shop.state(order)[0] == "OUT_OF_STOCK"
+    shop.receives(refunded(order))
+    assert shop.status(order) == "OUT_OF_STOCK"
 
 
 def test_replies_of_one_order_in_one_batch_are_taken_in_order(shop):
@@ -87,11 +170,19 @@ def test_replies_of_one_order_in_one_batch_are_taken_in_order(shop):
         *(captured(order) for order in orders), *(StockReserved(order_id=order) for order in orders)
     )
 
-    assert {shop.state(order)[0] for order in orders} == {"COMPLETED"}
+    assert {shop.status(order) for order in orders} == {"COMPLETED"}
 
 
-@pytest.mark.parametrize("late", [captured, lambda i: PaymentDeclined(order_id=i, reason="no")])
-def test_a_reply_that_is_not_awaited_changes_nothing(shop, late):
+@pytest.mark.parametrize(
+    "late",
+    [
+        captured,
+        lambda i: PaymentDeclined(order_id=i, reason="no"),
+        lambda i: StockReserved(order_id=i, epoch=2),
+        refunded,
+    ],
+)
+def test_a_reply_that_is_not_awaited_changes_nothing_and_is_noted(shop, late):
     order = shop.place()
     shop.receives(captured(order))
     before = shop.state(order)
@@ -99,6 +190,7 @@ def test_a_reply_that_is_not_awaited_changes_nothing(shop, late):
     shop.receives(late(order))
 
     assert shop.state(order) == before
+    assert shop.log(order)[-1].kind == "ignored"
 
 
 def test_a_reply_for_an_order_that_does_not_exist_is_parked(shop):
@@ -106,7 +198,7 @@ def test_a_reply_for_an_order_that_does_not_exist_is_parked(shop):
 
     shop.receives(captured(stranger), captured(order))
 
-    assert shop.state(order)[0] == "PAID"
+    assert shop.status(order) == "PAID"
     with shop.owner.connect() as connection:
         assert connection.execute(text("SELECT key FROM dead_letters")).scalars().all() == [str(stranger)]
 
@@ -116,9 +208,224 @@ def test_an_order_whose_message_is_parked_needs_attention(shop):
 
     shop.processor.process([a_delivery(captured(held), value=b"{}"), a_delivery(captured(well))])
 
+    assert shop.needs_attention(held)
+    assert not shop.needs_attention(well)
+
+
+def test_the_statements_of_a_batch_do_not_grow_with_it(shop, statements_on):
+    few, many = [shop.place() for _ in range(2)], [shop.place() for _ in range(40)]
+    shop.receives(captured(shop.place()))  # the first batch of all also looks for partitions
+
+    with statements_on(shop.engine) as for_few:
+        shop.receives(*(captured(order) for order in few))
+    with statements_on(shop.engine) as for_many:
+        shop.receives(*(captured(order) for order in many))
+
+    assert len(for_many) == len(for_few)
+    assert {shop.status(order) for order in many} == {"PAID"}
+
+
+def test_the_token_is_forgotten_once_the_payment_service_has_answered(shop):
+    waits, paid = shop.place(), shop.place()
+
+    shop.receives(captured(paid))
+
     with shop.engine.connect() as connection:
-        attention = {
-            row.id: row.needs_attention
-            for row in connection.execute(queries.LIST_ORDERS, {"status": None, "after": None, "limit": 9})
-        }
-    assert attention == {held: True, well: False}
+        rows = connection.execute(queries.READ_ORDERS, {"ids": [waits, paid]})
+        assert {row.id: row.payment_token for row in rows} == {waits: "tok_ok", paid: None}
+
+
+class TestCancelling:
+    def test_before_the_money_has_come_it_is_refunded_all_the_same(self, shop):
+        order = shop.place()
+
+        shop.cancel(order)
+        assert shop.state(order)[:2] == ("PENDING", [*PLACED, "payment.refund.v1"])
+        shop.receives(captured(order))  # late: the participant sees to it
+        shop.receives(refunded(order))
+
+        assert shop.state(order)[:2] == ("CANCELLED", [*PLACED, "payment.refund.v1", "order.failed.v1"])
+
+    def test_while_stock_is_asked_for_it_is_released_and_then_refunded(self, shop):
+        order = shop.place()
+        shop.receives(captured(order))
+
+        shop.cancel(order)
+        shop.receives(StockReserved(order_id=order))
+        shop.receives(StockReleased(order_id=order))
+        assert shop.saga(order) == ("COMPENSATING", ["undo charge"])
+        shop.receives(refunded(order))
+
+        assert shop.status(order) == "CANCELLED"
+
+    def test_a_second_time_changes_nothing(self, shop):
+        order = shop.place()
+        shop.cancel(order)
+        before = shop.state(order)
+
+        shop.cancel(order)
+
+        assert shop.state(order) == before
+
+    @pytest.mark.parametrize("after", ["completed", "failed", "refused"])
+    def test_is_too_late(self, shop, after):
+        order = shop.place()
+        if after == "failed":
+            shop.receives(PaymentDeclined(order_id=order, reason="no"))
+        else:
+            good = after == "completed"
+            shop.receives(captured(order))
+            shop.receives(
+                StockReserved(order_id=order) if good else StockRejected(order_id=order, reason="none")
+            )
+        before = shop.state(order)
+
+        with pytest.raises(NotPossible):
+            shop.cancel(order)
+
+        assert shop.state(order) == before
+
+    def test_of_an_order_that_does_not_exist(self, shop):
+        with pytest.raises(UnknownSaga):
+            shop.cancel(uuid4())
+
+
+class TestDeadlines:
+    def test_an_answer_that_does_not_come_turns_the_order_round(self, shop):
+        order = shop.place()
+        shop.beats()
+        shop.time_passes(61)
+        shop.beats()
+        assert shop.clock_ticks() == 0  # the relays were silent: the deadline is given once more
+        shop.beats_for(65)
+
+        assert shop.clock_ticks() == 1
+
+        assert shop.saga(order) == ("COMPENSATING", ["undo charge"])
+        shop.receives(refunded(order))
+        assert shop.status(order) == "CANCELLED"
+
+    @pytest.mark.parametrize("silent", CLOCK.relays)
+    def test_none_passes_while_a_relay_is_silent(self, shop, silent):
+        order = shop.place()
+        shop.beats()
+        for _ in range(20):
+            shop.time_passes(9)
+            shop.beats(*(relay for relay in CLOCK.relays if relay != silent))
+            assert shop.clock_ticks() == 0
+
+        assert shop.saga(order) == ("RUNNING", ["charge"])
+
+    def test_none_passes_before_every_relay_was_seen(self, shop):
+        shop.place()
+        shop.time_passes(1000)
+
+        assert shop.clock_ticks() == 0
+
+    def test_many_at_once_are_capped_by_the_minute(self, shop):
+        for _ in range(5):
+            shop.place()
+        shop.beats()
+        shop.beats_for(100)
+
+        moved = [shop.clock_ticks(Clock(CLOCK.relays, 3)) for _ in range(3)]
+
+        assert sum(moved) in {3, 5}  # 5 where a minute began in between
+        assert max(moved) <= 3
+
+    def test_a_compensation_that_is_not_answered_calls_for_a_person(self, shop):
+        order = shop.place()
+        shop.beats()
+        shop.cancel(order)
+        shop.beats_for(130)
+
+        assert shop.clock_ticks() == 1
+
+        assert shop.saga(order)[0] == "NEEDS_ATTENTION"
+        assert shop.needs_attention(order)
+        assert shop.clock_ticks() == 0
+        shop.receives(refunded(order))  # it comes after all
+        assert shop.status(order) == "CANCELLED"
+
+    def test_a_saga_that_another_has_in_hand_is_left_to_it(self, shop):
+        order = shop.place()
+        shop.beats()
+        shop.beats_for(70)
+        with shop.engine.begin() as connection:
+            shop.sagas.lock(connection, [order])
+            assert shop.clock_ticks() == 0
+        assert shop.clock_ticks() == 1
+
+
+class TestACompensationThatFails:
+    @pytest.fixture
+    def refused(self, shop):
+        """An order whose refund was refused as often as it is tried."""
+        order = shop.place()
+        shop.beats()
+        shop.receives(captured(order))
+        shop.receives(StockRejected(order_id=order, reason="none"))
+        for epoch in range(1, 6):
+            shop.receives(refund_failed(order, epoch))
+            assert shop.saga(order) == ("COMPENSATING", [])
+            shop.beats_for(45)
+            assert shop.clock_ticks() == 1
+            assert shop.saga(order) == ("COMPENSATING", ["undo charge"])
+        shop.receives(refund_failed(order, 6))
+        return order
+
+    def test_is_tried_again_and_then_needs_a_person(self, shop, refused):
+        assert shop.saga(refused)[0] == "NEEDS_ATTENTION"
+        assert shop.status(refused) == "PAID"
+        assert shop.state(refused)[1].count("payment.refund.v1") == 6
+
+    def test_can_be_tried_again_by_a_person(self, shop, refused):
+        shop.act(people.retry, refused)
+        assert shop.saga(refused) == ("COMPENSATING", ["undo charge"])
+
+        shop.receives(refunded(refused, epoch=6))  # of a try before: not the answer
+        assert shop.status(refused) == "PAID"
+        shop.receives(refunded(refused, epoch=7))
+
+        assert shop.status(refused) == "OUT_OF_STOCK"
+
+    def test_can_be_settled_by_hand_with_a_note(self, shop, refused):
+        shop.act(people.resolve, refused)
+
+        assert shop.status(refused) == "OUT_OF_STOCK"
+        resolved = next(line for line in shop.log(refused) if line.kind == "resolve")
+        assert (resolved.actor, resolved.note) == ("operator", "as agreed")
+
+
+def test_a_parked_command_calls_for_a_person_who_turns_the_order_round(shop):
+    order = shop.place()
+    parked = PaymentCommandParked(order_id=order, command="payment.charge.v1", reason="poison")
+
+    shop.receives(parked)
+    assert shop.saga(order)[0] == "NEEDS_ATTENTION"
+    with pytest.raises(NotPossible):
+        shop.act(people.resolve, order)
+    shop.act(people.compensate, order)
+    shop.receives(refunded(order))
+
+    assert shop.status(order) == "CANCELLED"
+
+
+def test_the_log_tells_everything_with_event_ids(shop):
+    order = shop.place()
+    reply = a_delivery(captured(order))
+    shop.processor.process([reply])
+
+    told = [(line.kind, line.message_type, line.status) for line in shop.log(order)]
+
+    assert told == [
+        ("begun", None, "RUNNING"),
+        ("event", "order.created.v1", "RUNNING"),
+        ("command", "payment.charge.v1", "RUNNING"),
+        ("reply", "payment.captured.v1", "RUNNING"),
+        ("command", "inventory.reserve.v1", "RUNNING"),
+    ]
+    with shop.owner.connect() as connection:
+        ids = set(connection.execute(text("SELECT id FROM outbox")).scalars())
+    assert {line.event_id for line in shop.log(order) if line.kind in {"event", "command"}} == ids
+    assert shop.log(order)[3].event_id == reply.event_id

@@ -1,0 +1,111 @@
+"""People's way into an order's saga, over HTTP: cancellation, the timeline, what an operator may do."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+from uuid import UUID
+
+from flask import Blueprint, Response, jsonify
+from pydantic import Field, StringConstraints
+from sqlalchemy import Engine
+
+from order import queries
+from order.api import view as order_view
+from order.status import FINAL
+from order.timeline import timeline, view
+from saga import people, sql
+from saga.orchestrator import Orchestrator
+from saga.people import NotPossible, UnknownSaga
+from saga.state import SagaStatus
+from web.operator import operator_only
+from web.pages import PageQuery, page
+from web.problems import Problem, not_found
+from web.validation import RequestModel, read_body, read_id, read_query
+
+CUSTOMER, OPERATOR = "customer", "operator"
+
+Act = Callable[..., Any]
+
+ACTS: dict[str, Act] = {
+    "retry": people.retry,
+    "compensate": people.compensate,
+    "resolve": people.resolve,
+}
+
+
+class Note(RequestModel):
+    note: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
+
+
+class SagasQuery(PageQuery):
+    state: SagaStatus | None = None
+    step: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z -]{0,63}$")] | None = None
+    older_than_seconds: Annotated[int, Field(ge=0, le=10**9)] | None = None
+
+
+def saga_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
+    """The routes, each its own transaction on `engine`."""
+    routes = Blueprint("sagas", __name__)
+
+    @routes.post("/orders/<order_id>/cancel")
+    def cancel(order_id: str) -> tuple[Response, int]:
+        wanted = read_id(order_id, "order")
+        with _answering("order"), engine.begin() as connection:
+            people.cancel(sagas, connection, wanted, CUSTOMER)
+            order = connection.execute(queries.GET_ORDER, {"id": wanted}).one()
+        return jsonify(order_view(order)), 200 if order.status in FINAL else 202
+
+    @routes.get("/orders/<order_id>/timeline")
+    def show_timeline(order_id: str) -> Response:
+        return _show(engine, read_id(order_id, "order"), "order")
+
+    @routes.get("/sagas")
+    @operator_only
+    def list_sagas() -> Response:
+        query = read_query(SagasQuery)
+        wanted = {
+            "status": query.state,
+            "step": query.step,
+            "older_than_seconds": query.older_than_seconds,
+            "after": query.after_id(),
+            "limit": query.limit + 1,
+        }
+        with engine.begin() as connection:
+            rows = connection.execute(sql.LIST_SAGAS, wanted).all()
+        return jsonify(page("sagas", [view(row) for row in rows], limit=query.limit, key="order_id"))
+
+    @routes.get("/sagas/<saga_id>")
+    @operator_only
+    def show(saga_id: str) -> Response:
+        return _show(engine, read_id(saga_id, "saga"), "saga")
+
+    def act(name: str) -> Callable[[str], Response]:
+        @operator_only
+        def carry_out(saga_id: str) -> Response:
+            wanted, note = read_id(saga_id, "saga"), read_body(Note).note
+            with _answering("saga"), engine.begin() as connection:
+                ACTS[name](sagas, connection, wanted, actor=OPERATOR, note=note)
+            return _show(engine, wanted, "saga")
+
+        return carry_out
+
+    for name in ACTS:
+        routes.add_url_rule(f"/sagas/<saga_id>/{name}", name, act(name), methods=["POST"])
+    return routes
+
+
+@contextmanager
+def _answering(what: str) -> Iterator[None]:
+    """What people cannot do, as a problem."""
+    try:
+        yield
+    except UnknownSaga:
+        raise not_found(what) from None
+    except NotPossible as error:
+        raise Problem(409, f"{error}.") from None
+
+
+def _show(engine: Engine, saga_id: UUID, what: str) -> Response:
+    with _answering(what), engine.begin() as connection:
+        saga, log = people.find(connection, saga_id)
+    return jsonify(timeline(saga, log))

@@ -1,0 +1,221 @@
+"""How a saga goes on: pure functions from (definition, state, what happened, now) to a move.
+
+`now` is the database's clock, read with the state. A function that answers None has nothing to change.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from saga.definition import Definition, Operation, Route, Step
+from saga.state import AWAITED, FINAL, Cause, Progress, SagaState, SagaStatus, StepState, Why
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply: what it says, to which try, and why, where it gives a reason."""
+
+    route: Route
+    epoch: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A command that follows from a move."""
+
+    step: str
+    operation: Operation
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One transition of one saga: where it is now, and which commands follow."""
+
+    state: SagaState
+    sends: tuple[Send, ...] = ()
+
+
+def begin(definition: Definition, saga_id: UUID, now: datetime) -> Move:
+    """The first move of a new saga."""
+    return _forward(definition, SagaState(saga_id), now)
+
+
+def take(definition: Definition, state: SagaState, answer: Answer, now: datetime) -> Move | None:
+    """The move that a reply brings; None where the saga does not wait for it."""
+    if state.status in FINAL or not is_awaited(state, answer):
+        return None
+    return (_succeeded if answer.route.good else _failed)(definition, state, answer, now)
+
+
+def elapse(definition: Definition, state: SagaState, now: datetime) -> Move | None:
+    """The move that the clock brings: another try, a turn, or a call for a person."""
+    if state.due is None or state.due > now:
+        return None
+    due = {name: step for name, step in state.steps.items() if step.due and step.due <= now}
+    if expired := [name for name, step in due.items() if step.progress is Progress.ASKED]:
+        return _give_up(definition, state, Cause(Why.EXPIRED, expired[0]), now)
+    if any(step.progress is Progress.UNDOING for step in due.values()):
+        return Move(replace(state, status=SagaStatus.NEEDS_ATTENTION))
+    return _ask_again(definition, state, due, now)
+
+
+def cancel(definition: Definition, state: SagaState, cause: Cause, now: datetime) -> Move | None:
+    """Turn a saga round at somebody's wish; None where it is too late, or under way already."""
+    if state.status in FINAL or state.cause or _is_past_pivot(definition, state):
+        return None
+    return _turn(definition, state, cause, now)
+
+
+def park(state: SagaState, step: str, operation: Operation) -> Move | None:
+    """A participant could not handle the command that the saga waits for: a person has to look."""
+    known = state.steps.get(step)
+    if state.status in FINAL or known is None or AWAITED.get(known.progress) is not operation:
+        return None
+    return Move(replace(state, status=SagaStatus.NEEDS_ATTENTION))
+
+
+def retry(definition: Definition, state: SagaState, now: datetime) -> Move | None:
+    """Ask again, under a new epoch, for what a saga that needs attention waits for."""
+    if state.status is not SagaStatus.NEEDS_ATTENTION:
+        return None
+    stuck = {name: replace(step, tried=0) for name, step in state.steps.items() if step.progress in AWAITED}
+    return _ask_again(definition, replace(state, status=_direction(state)), stuck, now)
+
+
+def resolve(definition: Definition, state: SagaState, now: datetime) -> Move | None:
+    """A person has done by hand what the stuck steps were asked for; before the pivot only undoing counts."""
+    forward = state.cause is None
+    if state.status is not SagaStatus.NEEDS_ATTENTION or (forward and not _is_past_pivot(definition, state)):
+        return None
+    done = Progress.DONE if forward else Progress.UNDONE
+    settled = {
+        name: replace(step, progress=done, due=None)
+        for name, step in state.steps.items()
+        if step.progress in AWAITED
+    }
+    return _go_on(definition, _with(state, settled), now)
+
+
+def is_awaited(state: SagaState, answer: Answer) -> bool:
+    """The version check: what does not answer the last command sent is not an answer."""
+    step = state.steps.get(answer.route.step)
+    return (
+        step is not None
+        and AWAITED.get(step.progress) is answer.route.operation
+        and step.epoch == answer.epoch
+    )
+
+
+def _is_past_pivot(definition: Definition, state: SagaState) -> bool:
+    return any(
+        definition.by_name[name].pivot and step.progress is Progress.DONE
+        for name, step in state.steps.items()
+    )
+
+
+def _direction(state: SagaState) -> SagaStatus:
+    return SagaStatus.COMPENSATING if state.cause else SagaStatus.RUNNING
+
+
+def _with(state: SagaState, steps: dict[str, StepState]) -> SagaState:
+    return replace(state, status=_direction(state), steps={**state.steps, **steps})
+
+
+def _succeeded(definition: Definition, state: SagaState, answer: Answer, now: datetime) -> Move:
+    name = answer.route.step
+    done = Progress.DONE if answer.route.operation is Operation.ACTION else Progress.UNDONE
+    step = replace(state.steps[name], progress=done, due=None)
+    return _go_on(definition, _with(state, {name: step}), now)
+
+
+def _failed(definition: Definition, state: SagaState, answer: Answer, now: datetime) -> Move:
+    """Try again while the policy allows it; else turn round, or call for a person."""
+    name, action = answer.route.step, answer.route.operation is Operation.ACTION
+    step, policy = state.steps[name], definition.by_name[name].way(answer.route.operation).retry
+    if step.tried <= policy.attempts:
+        again = Progress.RETRYING if action else Progress.UNDO_RETRYING
+        due = now + timedelta(seconds=policy.pause(step.tried))
+        return Move(_with(state, {name: replace(step, progress=again, due=due)}))
+    if action and not _is_past_pivot(definition, state):
+        refused = _with(state, {name: replace(step, progress=Progress.REFUSED, due=None)})
+        return _turn(definition, refused, Cause(Why.REFUSED, name, answer.reason), now)
+    stuck = _with(state, {name: replace(step, due=None)})
+    return Move(replace(stuck, status=SagaStatus.NEEDS_ATTENTION))
+
+
+def _give_up(definition: Definition, state: SagaState, cause: Cause, now: datetime) -> Move:
+    if _is_past_pivot(definition, state):
+        return Move(replace(state, status=SagaStatus.NEEDS_ATTENTION))
+    return _turn(definition, state, cause, now)
+
+
+def _turn(definition: Definition, state: SagaState, cause: Cause, now: datetime) -> Move:
+    """From now on the saga undoes. A step whose last answer was no has nothing to undo."""
+    refused = {
+        name: replace(step, progress=Progress.REFUSED, due=None)
+        for name, step in state.steps.items()
+        if step.progress is Progress.RETRYING
+    }
+    return _back(definition, _with(replace(state, cause=cause), refused), now)
+
+
+def _go_on(definition: Definition, state: SagaState, now: datetime) -> Move:
+    return (_back if state.cause else _forward)(definition, state, now)
+
+
+def _forward(definition: Definition, state: SagaState, now: datetime) -> Move:
+    """Ask for the next group when the one before is done."""
+    for group in definition.groups:
+        if any(step.name not in state.steps for step in group):
+            return _ask(state, group, Operation.ACTION, now)
+        if any(state.steps[step.name].progress is not Progress.DONE for step in group):
+            return Move(state)
+    return Move(replace(state, status=SagaStatus.COMPLETED))
+
+
+def _back(definition: Definition, state: SagaState, now: datetime) -> Move:
+    """Undo the last group that did, or may have done, something; then the one before."""
+    under_way = {Progress.UNDOING, Progress.UNDO_RETRYING}
+    for group in reversed(definition.groups):
+        begun = [step for step in group if step.name in state.steps]
+        if owed := [s for s in begun if state.steps[s.name].progress in {Progress.ASKED, Progress.DONE}]:
+            return _ask(state, owed, Operation.UNDO, now)
+        if any(state.steps[step.name].progress in under_way for step in begun):
+            return Move(state)
+    return Move(replace(state, status=SagaStatus.COMPENSATED))
+
+
+def _ask(state: SagaState, group: Iterable[Step], operation: Operation, now: datetime) -> Move:
+    """Send a first command to each step of a group."""
+    asked = {
+        step.name: StepState(
+            Progress.ASKED if operation is Operation.ACTION else Progress.UNDOING,
+            epoch=state.steps[step.name].epoch if step.name in state.steps else 1,
+            due=now + timedelta(seconds=step.way(operation).deadline_seconds),
+        )
+        for step in group
+    }
+    return Move(_with(state, asked), tuple(Send(name, operation, s.epoch) for name, s in asked.items()))
+
+
+def _ask_again(definition: Definition, state: SagaState, steps: dict[str, StepState], now: datetime) -> Move:
+    """Send the commands of steps once more, as new tries."""
+    asked: dict[str, StepState] = {}
+    sends = []
+    for name, step in steps.items():
+        operation = _OPERATION[step.progress]
+        waits = timedelta(seconds=definition.by_name[name].way(operation).deadline_seconds)
+        progress = Progress.ASKED if operation is Operation.ACTION else Progress.UNDOING
+        asked[name] = StepState(progress, step.epoch + 1, step.tried + 1, now + waits)
+        sends.append(Send(name, operation, step.epoch + 1))
+    return Move(_with(state, asked), tuple(sends))
+
+
+_OPERATION = {
+    **AWAITED,
+    Progress.RETRYING: Operation.ACTION,
+    Progress.UNDO_RETRYING: Operation.UNDO,
+}

@@ -1,0 +1,101 @@
+"""Deadlines: the clock's part in a saga, by the database's time, in any number of processes at once.
+
+Nothing is sent again because time has passed: the outbox delivers. A deadline that passes turns the saga
+round, or calls for a person. It passes only while the relays in between keep beating.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from messaging.errors import MomentaryFault
+from runtime.waiting import Backoff
+from saga import advance, sql
+from saga.heartbeats import STALE_SECONDS
+from saga.orchestrator import Happening, Orchestrator
+from saga.records import Loaded
+from saga.state import SagaStatus
+
+log = structlog.get_logger(__name__)
+
+SAGAS_PER_TURN = 100
+TURN_SECONDS = 1.0
+_DATABASE = Backoff(first_seconds=0.5, most_seconds=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Which relays must be beating, and how many sagas the clock may move in a minute, all together."""
+
+    relays: tuple[str, ...]
+    moved_per_minute_max: int = 600
+
+
+class Deadlines:
+    """Looks at the clock once a second, until it is asked to stop."""
+
+    def __init__(
+        self, engine: Engine, orchestrator: Orchestrator, clock: Clock, stop: threading.Event
+    ) -> None:
+        self._engine = engine
+        self._orchestrator = orchestrator
+        self._clock = clock
+        self._stop = stop
+        self._turned_at = time.monotonic()
+
+    def problems(self) -> dict[str, str]:
+        """Why this process is not ready; empty when it is."""
+        silent = time.monotonic() - self._turned_at
+        return {"database": f"no turn was finished for {silent:.0f} s"} if silent > 30 else {}
+
+    def run(self) -> None:
+        """The one place where what the clock brings is committed."""
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                with self._engine.begin() as connection:
+                    moved = elapse(self._orchestrator, connection, self._clock)
+            except (DBAPIError, MomentaryFault) as error:
+                log.warning("the deadlines are looked at again", reason=str(error))
+                self._stop.wait(_DATABASE.pause(failures))
+                failures += 1
+                continue
+            failures, self._turned_at = 0, time.monotonic()
+            if not moved:
+                self._stop.wait(TURN_SECONDS)
+
+
+def elapse(orchestrator: Orchestrator, connection: Connection, clock: Clock) -> int:
+    """Move the sagas whose time has come, in the caller's transaction; answers with how many."""
+    if not connection.execute(sql.IS_ANY_DUE).scalar_one():
+        return 0
+    minute = connection.execute(sql.TAKE_MINUTE).one()
+    room = min(SAGAS_PER_TURN, clock.moved_per_minute_max - minute.moved)
+    due = _claim(connection, clock, room) if room > 0 else []
+    if not due:
+        return 0
+    loaded = orchestrator.read(connection, due)
+    happenings = [_happening(orchestrator, each) for each in loaded.values()]
+    orchestrator.move(connection, happenings)
+    connection.execute(sql.SPEND_MINUTE, {"minute": minute.minute, "moved": len(due)})
+    return len(due)
+
+
+def _claim(connection: Connection, clock: Clock, limit: int) -> list[UUID]:
+    wanted = {"relays": list(clock.relays), "stale_seconds": STALE_SECONDS, "limit": limit}
+    return list(connection.execute(sql.CLAIM_DUE, wanted).scalars())
+
+
+def _happening(orchestrator: Orchestrator, loaded: Loaded) -> Happening:
+    move = advance.elapse(orchestrator.definition(loaded), loaded.state, loaded.now)
+    if move is None:
+        return Happening.of(loaded, None, "not yet")
+    again = move.state.cause == loaded.state.cause and move.state.status is not SagaStatus.NEEDS_ATTENTION
+    kind = "again" if again else "expired"
+    log.warning("a saga's time has come", saga_id=str(loaded.state.saga_id), kind=kind)
+    return Happening.of(loaded, move, kind)

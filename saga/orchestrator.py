@@ -1,0 +1,150 @@
+"""The orchestrator: many sagas moved at once, in the caller's transaction. Nothing here commits.
+
+A batch of replies is handled in a fixed number of statements: read the sagas, decide for each (pure),
+store them, let the service follow, write events, commands and log.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from contracts.messages import CommandParked, Message, Reply
+from messaging import outbox
+from messaging.errors import MessageFault
+from saga import advance, records, sql
+from saga.advance import Answer, Move
+from saga.definition import Definition
+from saga.kind import Change, SagaKind
+from saga.records import Entry, Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What happened to a saga, as its log tells it, and what comes of it (None: it is only noted)."""
+
+    loaded: Loaded
+    move: Move | None
+    entry: Entry
+
+    @classmethod
+    def of(cls, loaded: Loaded, move: Move | None, kind: str, **told: Any) -> "Happening":
+        status = (move or loaded).state.status
+        return cls(loaded, move, Entry(saga_id=loaded.state.saga_id, kind=kind, status=status, **told))
+
+
+class Orchestrator:
+    """Moves the sagas of one kind; any number of processes may do so at once."""
+
+    def __init__(self, kind: SagaKind) -> None:
+        self.kind = kind
+
+    def begin(
+        self, connection: Connection, saga_ids: Sequence[UUID], now: datetime, told: Sequence[Message] = ()
+    ) -> None:
+        """Start sagas on the newest definition: tell `told`, then send their first commands.
+
+        `now` is the database's. What the sagas are about must be there already.
+        """
+        definition = self.kind.newest
+        moves = [advance.begin(definition, saga_id, now) for saga_id in saga_ids]
+        records.insert(connection, definition, [move.state for move in moves])
+        loaded = [Loaded(m.state, definition.version, definition.fingerprint, 1, now) for m in moves]
+        began = [Happening.of(each, m, "begun") for each, m in zip(loaded, moves, strict=True)]
+        subjects = self.kind.subjects(connection, saga_ids)
+        self._tell(connection, began, subjects, told)
+
+    def lock(self, connection: Connection, saga_ids: Sequence[UUID]) -> None:
+        """Lock sagas, in sorted order, until the transaction ends."""
+        connection.execute(sql.LOCK_SAGAS, {"ids": list(saga_ids)})
+
+    def handle(self, connection: Connection, messages: Sequence[Message]) -> list[Message]:
+        """Take participants' messages, one a saga. What a saga does not wait for is noted and ignored."""
+        loaded = self.read(connection, [UUID(message.key) for message in messages])
+        self.move(connection, [self._taken(loaded[UUID(m.key)], m) for m in messages])
+        return []
+
+    def read(self, connection: Connection, saga_ids: Sequence[UUID]) -> dict[UUID, Loaded]:
+        """The sagas as they are now. Raises MessageFault for one that does not exist."""
+        loaded = records.read(connection, saga_ids)
+        for saga_id in saga_ids:
+            if saga_id not in loaded:
+                raise MessageFault(f"there is no saga {saga_id}")
+        return loaded
+
+    def definition(self, loaded: Loaded) -> Definition:
+        """The definition that a saga began with, and ends with. Raises MessageFault when it is gone."""
+        found = self.kind.by_version.get((loaded.version, loaded.fingerprint))
+        if found is None:
+            raise MessageFault(f"version {loaded.version} ({loaded.fingerprint}) of the saga is gone")
+        return found
+
+    def move(self, connection: Connection, happenings: Sequence[Happening]) -> None:
+        """Store moved sagas, let the service follow, send what comes of it, and keep a log of all."""
+        moved = [(h.loaded, h.move.state) for h in happenings if h.move is not None]
+        subjects: Mapping[UUID, Any] = {}
+        told: list[Message] = []
+        if moved:
+            records.store(connection, moved)
+            subjects = self.kind.subjects(connection, [after.saga_id for _, after in moved])
+            changes = [Change(before.state, after, subjects[after.saga_id]) for before, after in moved]
+            told = self.kind.follow(connection, changes)
+        self._tell(connection, happenings, subjects, told)
+
+    def _taken(self, loaded: Loaded, message: Message) -> Happening:
+        definition = self.definition(loaded)
+        told: dict[str, Any] = {"message_type": message.type, "event_id": message.event_id}
+        if isinstance(message, Reply) and (route := definition.routes.get(message.type)):
+            answer = Answer(route, message.epoch, getattr(message, "reason", None))
+            move = advance.take(definition, loaded.state, answer, loaded.now)
+            told |= {"step": route.step, "operation": route.operation, "epoch": answer.epoch}
+            return Happening.of(loaded, move, "reply" if move else "ignored", note=answer.reason, **told)
+        if isinstance(message, CommandParked) and message.command in definition.commands:
+            step, operation = definition.commands[message.command]
+            move = advance.park(loaded.state, step, operation)
+            told |= {"step": step, "operation": operation}
+            return Happening.of(loaded, move, "parked", note=message.reason, **told)
+        return Happening.of(loaded, None, "ignored", **told)
+
+    def _tell(
+        self,
+        connection: Connection,
+        happenings: Sequence[Happening],
+        subjects: Any,
+        told: Sequence[Message],
+    ) -> None:
+        """Write events and commands to the outbox, and everything to the log."""
+        statuses = {h.entry.saga_id: h.entry.status for h in happenings}
+        outgoing = [(m, _event(UUID(m.key), statuses[UUID(m.key)])) for m in told]
+        outgoing += [command for h in happenings for command in self._commands(h, subjects)]
+        ids = outbox.write(connection, self.kind.service, [message for message, _ in outgoing])
+        sent = [
+            replace(entry, message_type=message.type, event_id=event_id)
+            for (message, entry), event_id in zip(outgoing, ids, strict=True)
+        ]
+        records.log(connection, [*(h.entry for h in happenings), *sent])
+
+    def _commands(self, happening: Happening, subjects: Any) -> Iterator[tuple[Message, Entry]]:
+        """Each command that follows, and its line in the log."""
+        entry = happening.entry
+        for send in happening.move.sends if happening.move else ():
+            step = self.definition(happening.loaded).by_name[send.step]
+            make = self.kind.commands[step.way(send.operation).command]
+            yield (
+                make(subjects[entry.saga_id], send.epoch),
+                Entry(
+                    saga_id=entry.saga_id,
+                    kind="command",
+                    status=entry.status,
+                    step=send.step,
+                    operation=send.operation,
+                    epoch=send.epoch,
+                ),
+            )
+
+
+def _event(saga_id: UUID, status: Any) -> Entry:
+    return Entry(saga_id=saga_id, kind="event", status=status)
