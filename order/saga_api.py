@@ -22,7 +22,7 @@ from web.pages import PageQuery, page
 from web.problems import Problem, not_found
 from web.validation import RequestModel, read_body, read_id, read_query
 
-CUSTOMER, OPERATOR = "customer", "operator"
+CUSTOMER = "customer"
 
 Act = Callable[..., Any]
 
@@ -34,7 +34,10 @@ ACTS: dict[str, Act] = {
 
 
 class Note(RequestModel):
+    """Why, and who: both are kept."""
+
     note: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
+    by: Annotated[str, StringConstraints(pattern=r"^[\w.@-]{1,64}$")] = "operator"
 
 
 class SagasQuery(PageQuery):
@@ -82,9 +85,9 @@ def saga_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
     def act(name: str) -> Callable[[str], Response]:
         @operator_only
         def carry_out(saga_id: str) -> Response:
-            wanted, note = read_id(saga_id, "saga"), read_body(Note).note
+            wanted, note = read_id(saga_id, "saga"), read_body(Note)
             with _answering("saga"), engine.begin() as connection:
-                ACTS[name](sagas, connection, wanted, actor=OPERATOR, note=note)
+                ACTS[name](sagas, connection, wanted, actor=note.by, note=note.note)
             return _show(engine, wanted, "saga")
 
         return carry_out

@@ -13,9 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runtime import logs
 from runtime.errors import NeverlostError
-from stack import java, launch, logfiles, operate, progress, record, status, topology, trials
+from stack import java, launch, logfiles, operate, progress, record, sagas, status, topology, trials
 from stack.errors import NotReady
-from stack.options import failures_option, json_option, offset_option, state_option
+from stack.layout import DEADLINE_SECONDS
+from stack.options import deadline_option, failures_option, json_option, offset_option, state_option
 from stack.record import StackRecord
 from stack.supervisor import Supervisor
 
@@ -31,12 +32,13 @@ def cli() -> None:
 @state_option
 @offset_option
 @failures_option
-def up(state: Path, port_offset: int, failures: float) -> None:
+@deadline_option
+def up(state: Path, port_offset: int, failures: float, deadline: int) -> None:
     """Start everything, and return when it is ready."""
     console = Console()
-    wish = launch.Wish(state, port_offset, failures)
+    wish = launch.Wish(state, port_offset, failures, deadline_seconds=deadline)
     if record.running_parent(state):
-        if port_offset or failures:
+        if port_offset or failures or deadline != DEADLINE_SECONDS:
             raise NotReady("it runs already, and keeps the options it was started with: ./run down first")
         console.print("Already running.")
         now = progress.join(state, console)
@@ -101,11 +103,12 @@ def logs_command(name: str, follow: bool, lines: int, state: Path) -> None:
 @state_option
 @offset_option
 @failures_option
+@deadline_option
 @click.option("--only", multiple=True, help="This node and what it waits for.")
-def supervise(state: Path, port_offset: int, failures: float, only: tuple[str, ...]) -> int:
+def supervise(state: Path, port_offset: int, failures: float, deadline: int, only: tuple[str, ...]) -> int:
     """Be the parent of a stack, in the foreground."""
     logs.configure("stack")
-    wish = launch.Wish(state, port_offset, failures, only)
+    wish = launch.Wish(state, port_offset, failures, only, deadline)
     with record.only_parent(state):
         layout = wish.layout(lambda: java.find() or "java")
         nodes = topology.nodes(layout)
@@ -137,6 +140,7 @@ for _command in (
     trials.test_command,
     operate.connect_group,
     operate.dead_letters_group,
+    sagas.sagas_group,
 ):
     cli.add_command(_command)
 

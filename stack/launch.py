@@ -20,7 +20,7 @@ from connect import jars
 from runtime.waiting import until
 from stack import class_archive, credentials, disk, java, ports, postgres_home, progress, record
 from stack.errors import NotReady, StackError
-from stack.layout import DEFAULT_STATE, ROOT, Layout, cache_folder
+from stack.layout import DEADLINE_SECONDS, DEFAULT_STATE, ROOT, Layout, cache_folder
 from stack.leash import leashed
 from stack.record import StackRecord
 
@@ -41,6 +41,7 @@ class Wish:
     port_offset: int = 0
     failure_rate: float = 0.0
     only: tuple[str, ...] = ()
+    deadline_seconds: int = DEADLINE_SECONDS
 
     def layout(self, find_java: Callable[[], str]) -> Layout:
         cache, program = cache_folder(), find_java()
@@ -54,11 +55,12 @@ class Wish:
             slot_wal_keep_mb=disk.slot_wal_keep_mb(disk.free_mb(self.state)),
             payment_failure_rate=self.failure_rate,
             stock_failure_rate=self.failure_rate,
+            order_deadline_seconds=self.deadline_seconds,
         )
 
     def parent_command(self) -> list[str]:
         options = ["--state", str(self.state), "--port-offset", str(self.port_offset)]
-        options += ["--failures", str(self.failure_rate)]
+        options += ["--failures", str(self.failure_rate), "--deadline", str(self.deadline_seconds)]
         options += [part for name in self.only for part in ("--only", name)]
         return [sys.executable, "-P", "-m", "stack", "supervise", *options]
 
@@ -131,7 +133,9 @@ def end(parent: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def temporary(name: str, failure_rate: float = 0.0) -> Iterator[Wish]:
+def temporary(
+    name: str, failure_rate: float = 0.0, deadline_seconds: int = DEADLINE_SECONDS
+) -> Iterator[Wish]:
     """A folder and ports of its own, for a stack beside others; the folder stays when something failed."""
     DEFAULT_STATE.mkdir(exist_ok=True)
     sweep(DEFAULT_STATE)
@@ -139,7 +143,7 @@ def temporary(name: str, failure_rate: float = 0.0) -> Iterator[Wish]:
     state.chmod(0o755)  # The database's account has to pass through.
     try:
         with _owned(state):
-            yield Wish(state, ports.free_offset(), failure_rate)
+            yield Wish(state, ports.free_offset(), failure_rate, deadline_seconds=deadline_seconds)
     except Exception:
         (state / OWNER).unlink()
         Console(stderr=True).print(f"What it wrote, logs and all, is kept in {state}", soft_wrap=True)

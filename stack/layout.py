@@ -11,6 +11,7 @@ from stack.postgres_home import Home
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_STATE = ROOT / "var"
+DEADLINE_SECONDS = 900
 BROKERS = ("broker-1", "broker-2", "broker-3")
 CONNECT_WORKERS = ("connect-1", "connect-2")
 
@@ -37,6 +38,7 @@ class Layout:
     slot_wal_keep_mb: int = 4096
     payment_failure_rate: float = 0.0
     stock_failure_rate: float = 0.0
+    order_deadline_seconds: int = DEADLINE_SECONDS
 
     @property
     def secrets(self) -> Path:

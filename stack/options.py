@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from stack import ports
-from stack.layout import DEFAULT_STATE
+from stack.layout import DEADLINE_SECONDS, DEFAULT_STATE
 
 
 def _offset(_context: click.Context, _parameter: click.Parameter, value: int) -> int:
@@ -28,5 +28,12 @@ failures_option = click.option(
     type=click.FloatRange(0, 1),
     default=0.0,
     help="The share of payments, and of reservations, that fail on purpose.",
+)
+deadline_option = click.option(
+    "--deadline",
+    type=click.IntRange(15, 86_400),
+    default=DEADLINE_SECONDS,
+    show_default=True,
+    help="Seconds that an answer may take before its order turns round; twice that to compensate.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")

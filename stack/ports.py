@@ -25,6 +25,7 @@ PORTS = {
     "inventory-worker": 9403,
     "payment-executor": 9404,
     "connect-supervisor": 9405,
+    "order-deadlines": 9406,
 }
 
 OFFSET_LOW, OFFSET_HIGH = 10_000, 50_000

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from contracts.services import INVENTORY, PAYMENT, SERVICES, Service
+from contracts.services import INVENTORY, ORDER, PAYMENT, SERVICES, Service
 from stack.layout import Layout
 from stack.node import Answers, Kind, Node
 
@@ -16,6 +16,7 @@ def nodes(layout: Layout) -> Iterator[Node]:
         yield _api(layout, service)
         yield _worker(layout, service)
     yield _executor(layout)
+    yield _deadlines(layout)
 
 
 def database(layout: Layout, service: Service, prefix: str = "") -> dict[str, str]:
@@ -57,6 +58,7 @@ def _api(layout: Layout, service: Service) -> Node:
             "OPERATOR_TOKEN_FILE": str(layout.secrets / "operator_token"),
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             **database(layout, service),
+            **_patience(layout, service),
         },
     )
 
@@ -76,8 +78,17 @@ def _worker(layout: Layout, service: Service) -> Node:
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             **database(layout, service),
             **failures,
+            **_patience(layout, service),
         },
     )
+
+
+def _patience(layout: Layout, service: Service) -> dict[str, str]:
+    """How long sagas wait, for every process that moves them."""
+    seconds = layout.order_deadline_seconds
+    if service is not ORDER:
+        return {}
+    return {"ORDER_DEADLINE_SECONDS": str(seconds), "ORDER_UNDO_DEADLINE_SECONDS": str(2 * seconds)}
 
 
 def _executor(layout: Layout) -> Node:
@@ -94,5 +105,22 @@ def _executor(layout: Layout) -> Node:
             "HEALTH_BIND": layout.address(name),
             "GATEWAY_URL": layout.url("gateway"),
             **database(layout, PAYMENT),
+        },
+    )
+
+
+def _deadlines(layout: Layout) -> Node:
+    name = "order-deadlines"
+    return Node(
+        name=name,
+        kind=Kind.WORKER,
+        command=(layout.python, "-m", "order.deadlines"),
+        port=layout.port(name),
+        ready=Answers("/readyz"),
+        after=("slots",),
+        environment={
+            "HEALTH_BIND": layout.address(name),
+            **database(layout, ORDER),
+            **_patience(layout, ORDER),
         },
     )
