@@ -67,7 +67,7 @@ def sagas_group() -> None:
 @click.option("--in", "where", type=click.Choice(STATES), help="Only those there.  [default: all under way]")
 @click.option("--step", help="Only those that wait for this, such as `charge` or `undo charge`.")
 @click.option(
-    "--older-than", type=click.IntRange(0), help="Only those that did not move for so many seconds."
+    "--older-than", type=click.IntRange(0), help="Only those that stood still for so many seconds."
 )
 @json_option
 @state_option

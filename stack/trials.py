@@ -13,7 +13,7 @@ from stack.errors import StackError
 from stack.layout import ROOT, Layout
 from stack.options import failures_option, json_option
 
-PARTS = ("house", "unit", "integration", "system", "chaos")
+PARTS = ("house", "unit", "simulation", "integration", "system", "chaos")
 # Tests that take too long for every change carry this mark.
 LONG_MARK = "long"
 

@@ -1,14 +1,27 @@
 """Fixtures that several kinds of tests share."""
 
+import random
 import socket
 from contextlib import closing
 
 import pytest
 from rich.console import Console
 
+from runtime.environment import Environment
 from stack import launch
 from stack.layout import Layout
 from tests.running_system import RunningSystem
+
+SEED = Environment().whole("SIMULATION_SEED", random.randrange(10**9))  # noqa: S311 - no secret
+
+
+def pytest_report_header():
+    return f"simulation: SIMULATION_SEED={SEED} repeats this run's worlds"
+
+
+@pytest.fixture(scope="session")
+def simulation_seed():
+    return SEED
 
 
 @pytest.fixture(scope="session")

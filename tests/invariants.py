@@ -26,7 +26,9 @@ def assert_nothing_lost_or_doubled(
 
 def at_rest(system: RunningSystem) -> bool:
     """No order is under way, and whoever must see an event has seen it."""
-    open_orders = system.query("order", "SELECT count(*) FROM sagas WHERE status IN ('RUNNING', 'COMPENSATING')")
+    open_orders = system.query(
+        "order", "SELECT count(*) FROM sagas WHERE status IN ('RUNNING', 'COMPENSATING')"
+    )
     return open_orders == [(0,)] and not _unseen(system)
 
 
