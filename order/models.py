@@ -10,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from order.saga import Awaited, Status
 from runtime.database import COLUMN_TYPES, NAMES, one_of
+from web.tables import add_intake_tables
 
 
 class Base(DeclarativeBase):
@@ -54,3 +55,6 @@ class Order(Base):
     sequence: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+add_intake_tables(Base.metadata)

@@ -1,0 +1,53 @@
+"""The way of a write into a service: counted, admitted, done once, answered.
+
+A request that was answered before is answered again whatever the load: that costs a read, and spares the
+caller from not knowing.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import Blueprint, request
+from sqlalchemy import Connection, Engine
+
+from web import idempotency
+from web.answers import Answer
+from web.load import Load, WalPressure
+from web.problems import Problem
+from web.rate_limit import Limiter, RateLimit
+from web.validation import RequestModel, read_body
+
+Wanted = TypeVar("Wanted", bound=RequestModel)
+
+
+class Intake:
+    """What guards the writing routes of one service."""
+
+    def __init__(self, engine: Engine, limit: RateLimit | None) -> None:
+        self.limiter = Limiter(engine, limit)
+        self.load = Load(WalPressure(engine))
+        self._engine = engine
+
+    def guard(self, routes: Blueprint) -> None:
+        """Let every answer of these routes tell the limits that were applied to it."""
+        routes.after_request(self.limiter.tell)
+
+    def take(self, model: type[Wanted], act: Callable[[Connection, Wanted], Answer]) -> Answer:
+        """`act` on the body, in one transaction that is committed before this returns."""
+        limited = self.limiter.refusal()
+        if limited and idempotency.HEADER not in request.headers:
+            raise limited
+        wanted = read_body(model)
+        attempt = idempotency.read_attempt(wanted)
+        with self.load.admission() as overloaded:
+            if refusal := limited or overloaded:
+                return self._answered_before(attempt, refusal)
+            return idempotency.answer_once(
+                self._engine, attempt, lambda connection: act(connection, wanted)
+            )
+
+    def _answered_before(self, attempt: idempotency.Attempt | None, refusal: Problem) -> Answer:
+        answer = idempotency.find_answer(self._engine, attempt) if attempt else None
+        if answer is None:
+            raise refusal
+        return answer
