@@ -6,9 +6,11 @@ from contracts.services import ORDER
 from order.api import order_routes
 from runtime.environment import Environment
 from web.app import WebSettings, open_database, service_app
+from web.intake import Intake
 
 
 def create_app(settings: WebSettings | None = None) -> Flask:
     settings = settings or WebSettings.read(Environment())
     engine = open_database(ORDER.name, settings)
-    return service_app(ORDER.name, settings, engine, order_routes(engine))
+    intake = Intake(engine, settings.rate_limit)
+    return service_app(ORDER.name, settings, engine, order_routes(engine, intake))

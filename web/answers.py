@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, Self
 
 from flask import Response
@@ -26,7 +25,3 @@ class Answer:
     def response(self) -> Response:
         text = json.dumps(self.body, separators=(",", ":")) + "\n"
         return Response(text, self.status, dict(self.headers), mimetype="application/json")
-
-
-def rfc3339(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

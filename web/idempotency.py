@@ -18,16 +18,41 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from web import sql
-from web.answers import Answer, rfc3339
+from web.answers import Answer
 from web.callers import caller
+from web.operations import Header, Trait
 from web.problems import Problem
+from web.times import as_text
 from web.validation import RequestModel
 
 HEADER = "Idempotency-Key"
 KEPT_SECONDS = 24 * 60 * 60
 TWIN_SECONDS_MAX = 2.0
 
-_BARE = re.compile(r'[!#-~][!-~]{0,254}')
+KEYED = Trait(
+    problems={
+        400: f"{HEADER} is malformed.",
+        409: "A request with this key is being answered.",
+        422: "The key was used for another request.",
+    },
+    asks=(
+        Header(
+            HEADER,
+            "A request that comes again with the same key and body is answered as the first was and has no"
+            " second effect, for 24 hours. Keys of one caller and one route are apart from all others."
+            " Visible ASCII, in double quotes or without.",
+            {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["order-of-lunch-4711"]},
+        ),
+    ),
+    answers=(
+        Header(
+            "Idempotency-Expires", "When the key may be used anew.", {"type": "string", "format": "date-time"}
+        ),
+        Header("Idempotent-Replayed", "The answer is that of an earlier request.", {"const": "true"}),
+    ),
+)
+
+_BARE = re.compile(r"[!#-~][!-~]{0,254}")
 _QUOTED = re.compile(r'"((?:[!#-\[\]-~]|\\["\\]){1,255})"')
 
 Act = Callable[[Connection], Answer]
@@ -68,9 +93,7 @@ def parse_key(header: str) -> str:
 def fingerprint(path: str, wanted: RequestModel | None) -> bytes:
     """The same for the same request, in whatever order and spacing its JSON was written."""
     body = wanted.model_dump(mode="json", exclude_unset=True) if wanted is not None else None
-    return hashlib.sha256(
-        json.dumps([path, body], sort_keys=True, separators=(",", ":")).encode()
-    ).digest()
+    return hashlib.sha256(json.dumps([path, body], sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
 def answer_once(engine: Engine, attempt: Attempt | None, act: Act) -> Answer:
@@ -124,7 +147,7 @@ def _kept(connection: Connection, attempt: Attempt) -> Answer | None:
 
 
 def _expiry(moment: datetime) -> dict[str, str]:
-    return {"Idempotency-Expires": rfc3339(moment.replace(microsecond=0))}
+    return {"Idempotency-Expires": as_text(moment.replace(microsecond=0))}
 
 
 def _in_flight() -> Answer:

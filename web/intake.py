@@ -7,15 +7,19 @@ caller from not knowing.
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import Blueprint, request
+from flask import request
 from sqlalchemy import Connection, Engine
 
 from web import idempotency
 from web.answers import Answer
-from web.load import Load, WalPressure
+from web.idempotency import KEYED
+from web.load import SHED, Load, WalPressure
 from web.problems import Problem
-from web.rate_limit import Limiter, RateLimit
+from web.rate_limit import LIMITED, Limiter, RateLimit
 from web.validation import RequestModel, read_body
+
+# What a route that takes its writes through here promises.
+INTAKE = (KEYED, LIMITED, SHED)
 
 Wanted = TypeVar("Wanted", bound=RequestModel)
 
@@ -28,10 +32,6 @@ class Intake:
         self.load = Load(WalPressure(engine))
         self._engine = engine
 
-    def guard(self, routes: Blueprint) -> None:
-        """Let every answer of these routes tell the limits that were applied to it."""
-        routes.after_request(self.limiter.tell)
-
     def take(self, model: type[Wanted], act: Callable[[Connection, Wanted], Answer]) -> Answer:
         """`act` on the body, in one transaction that is committed before this returns."""
         limited = self.limiter.refusal()
@@ -42,9 +42,7 @@ class Intake:
         with self.load.admission() as overloaded:
             if refusal := limited or overloaded:
                 return self._answered_before(attempt, refusal)
-            return idempotency.answer_once(
-                self._engine, attempt, lambda connection: act(connection, wanted)
-            )
+            return idempotency.answer_once(self._engine, attempt, lambda connection: act(connection, wanted))
 
     def _answered_before(self, attempt: idempotency.Attempt | None, refusal: Problem) -> Answer:
         answer = idempotency.find_answer(self._engine, attempt) if attempt else None

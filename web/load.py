@@ -16,9 +16,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from web import sql
+from web.operations import Trait
 from web.problems import Problem
 
 log = structlog.get_logger(__name__)
+
+SHED = Trait(problems={503: "Too much is being done at once, or too many events wait for a relay."})
 
 PLACING_MAX = 12
 WAL_SHARE_MAX = 0.85

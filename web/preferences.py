@@ -6,6 +6,7 @@ which the standard allows, and never refused.
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flask import request
@@ -13,12 +14,24 @@ from werkzeug.http import parse_list_header
 
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
+from web.operations import Header, Trait
 
 WAIT_SECONDS_MAX = 10
 WAITERS_MAX = 4
 _EVERY_SECONDS = 0.1
 
 Body = Mapping[str, Any]
+
+WAITS = Trait(
+    asks=(
+        Header(
+            "Prefer",
+            f"`wait=N`: hold the answer until the status is final, N seconds, {WAIT_SECONDS_MAX} at most.",
+            {"type": "string", "examples": ["wait=1"]},
+        ),
+    ),
+    answers=(Header("Preference-Applied", "The seconds that were granted; absent where none were."),),
+)
 
 
 def wished_wait(header: str | None) -> int | None:
@@ -60,8 +73,6 @@ def _watch(again: Callable[[], Body], is_settled: Callable[[Body], bool], second
         latest[:] = [again()]
         return is_settled(latest[0])
 
-    try:
+    with suppress(WaitedTooLong):
         until(look, within_seconds=seconds, what="the final status", every_seconds=_EVERY_SECONDS)
-    except WaitedTooLong:
-        pass
     return latest[0]

@@ -15,9 +15,23 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from web import sql
 from web.callers import caller
+from web.operations import Header, Trait
 from web.problems import Problem
 
 log = structlog.get_logger(__name__)
+
+_TOLD = (200, 201, 202, 429)
+LIMITED = Trait(
+    problems={429: "Too many requests of this client."},
+    answers=(
+        Header(
+            "RateLimit-Policy",
+            "The limit, where there is one: draft-ietf-httpapi-ratelimit-headers-10.",
+            on=_TOLD,
+        ),
+        Header("RateLimit", "How many requests are left, and the seconds until all are.", on=_TOLD),
+    ),
+)
 
 FORM = "requests/seconds such as 20/s, 100/10s or 20/s;burst=40, or off"
 _SETTING = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,3})?s(?:;burst=([1-9]\d{0,5}))?")
@@ -77,6 +91,12 @@ def retry_after(limit: RateLimit, decision: Decision) -> int:
     return max(1, math.ceil(decision.ahead + limit.emission - limit.tolerance))
 
 
+def tell_limits(response: Response) -> Response:
+    """Add what is left to the answer of a request that was counted, whatever the answer is."""
+    response.headers.update(g.get("rate_limit", {}))
+    return response
+
+
 class Limiter:
     """Counts requests by client; without a limit it lets everything through."""
 
@@ -99,12 +119,6 @@ class Limiter:
         if refusal := self.refusal():
             raise refusal
 
-    @staticmethod
-    def tell(response: Response) -> Response:
-        """Add what is left to the answer of a request that was counted, whatever the answer is."""
-        response.headers.update(g.get("rate_limit", {}))
-        return response
-
     def _decide(self, limit: RateLimit) -> Decision | None:
         client = caller()
         spent = {"client": client, "emission": limit.emission, "tolerance": limit.tolerance}
@@ -114,5 +128,5 @@ class Limiter:
         except SQLAlchemyError as error:
             log.warning("request not counted, and let through", reason=str(error))
             return None
-        # No row at all: another request of the client was counted since our statement began, and was the last.
+        # No row: since our statement began, another request of the client was counted and was the last.
         return Decision(row.allowed, row.ahead) if row else Decision(allowed=False, ahead=limit.tolerance)

@@ -43,7 +43,9 @@ CREATE UNLOGGED TABLE rate_limits (
 def upgrade() -> None:
     op.execute(_KEYS)
     op.execute(_LIMITS)
-    op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys, rate_limits TO {ORDER.role('app')}")
+    op.execute(
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys, rate_limits TO {ORDER.role('app')}"
+    )
 
 
 def downgrade() -> None:
