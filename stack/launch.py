@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from connect import jars
+from runtime.environment import Environment
 from runtime.waiting import until
 from stack import class_archive, credentials, disk, java, ports, postgres_home, progress, record
 from stack.errors import NotReady, StackError
@@ -54,6 +55,7 @@ class Wish:
             slot_wal_keep_mb=disk.slot_wal_keep_mb(disk.free_mb(self.state)),
             payment_failure_rate=self.failure_rate,
             stock_failure_rate=self.failure_rate,
+            rate_limit=Environment().text("RATE_LIMIT", "off"),
         )
 
     def parent_command(self) -> list[str]:

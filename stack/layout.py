@@ -37,6 +37,7 @@ class Layout:
     slot_wal_keep_mb: int = 4096
     payment_failure_rate: float = 0.0
     stock_failure_rate: float = 0.0
+    rate_limit: str = "off"
 
     @property
     def secrets(self) -> Path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from contracts.services import INVENTORY, PAYMENT, SERVICES, Service
+from contracts.services import INVENTORY, ORDER, PAYMENT, SERVICES, Service
 from stack.layout import Layout
 from stack.node import Answers, Kind, Node
 
@@ -44,6 +44,7 @@ def _gateway(layout: Layout) -> Node:
 
 def _api(layout: Layout, service: Service) -> Node:
     app = f"{service.name}.app:create_app()"
+    limits = {"RATE_LIMIT": layout.rate_limit} if service is ORDER else {}
     return Node(
         name=service.name,
         kind=Kind.API,
@@ -57,6 +58,7 @@ def _api(layout: Layout, service: Service) -> Node:
             "OPERATOR_TOKEN_FILE": str(layout.secrets / "operator_token"),
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             **database(layout, service),
+            **limits,
         },
     )
 
