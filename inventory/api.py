@@ -7,14 +7,30 @@ from pydantic import Field
 from sqlalchemy import Engine, Row
 
 from inventory import handlers, queries
-from web.operator import operator_only
+from inventory.shapes import Stock, Stocks
+from web.operations import Operation, promises
+from web.operator import OPERATOR, operator_only
 from web.pages import PageQuery, page
 from web.problems import not_found
-from web.validation import RequestModel, read_body, read_query, read_sku
+from web.validation import RequestModel, Sku, read_body, read_query, read_sku
 
 
 class RestockRequest(RequestModel):
     quantity: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+
+
+_NO_SKU = {404: "There is no such sku."}
+
+LIST = Operation("List the stock, by sku", {200: Stocks}, query=PageQuery)
+GET = Operation("Show a sku's stock", {200: Stock}, path={"sku": Sku}, problems=_NO_SKU)
+RESTOCK = Operation(
+    "Add to a sku's stock",
+    {200: Stock},
+    body=RestockRequest,
+    path={"sku": Sku},
+    problems=_NO_SKU,
+    traits=(OPERATOR,),
+)
 
 
 def inventory_routes(engine: Engine) -> Blueprint:
@@ -22,6 +38,7 @@ def inventory_routes(engine: Engine) -> Blueprint:
     routes = Blueprint("inventory", __name__)
 
     @routes.get("/stock")
+    @promises(LIST)
     def list_stock() -> Response:
         query = read_query(PageQuery)
         wanted = {"after": query.after_sku(), "limit": query.limit + 1}
@@ -30,12 +47,14 @@ def inventory_routes(engine: Engine) -> Blueprint:
         return jsonify(page("stock", [view(row) for row in rows], limit=query.limit, key="sku"))
 
     @routes.get("/stock/<sku>")
+    @promises(GET)
     def get(sku: str) -> Response:
         with engine.begin() as connection:
             row = connection.execute(queries.GET_STOCK, {"sku": read_sku(sku)}).first()
         return _found(row)
 
     @routes.post("/stock/<sku>/restock")
+    @promises(RESTOCK)
     @operator_only
     def restock(sku: str) -> Response:
         wanted = read_body(RestockRequest)

@@ -1,20 +1,27 @@
 """The order service's HTTP: parse, call a use case in one transaction, answer."""
 
+from functools import partial
 from typing import Annotated, Any
+from uuid import UUID
 
 import structlog
 from flask import Blueprint, Response, jsonify, url_for
-from pydantic import Field, StringConstraints, model_validator
-from sqlalchemy import Engine, Row
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from sqlalchemy import Connection, Engine, Row
 
 from contracts.messages import Item
 from order import handlers, queries
-from order.status import Status
+from order.shapes import Order, Orders, PlacedProduct
+from order.status import FINAL, Status
 from saga.orchestrator import Orchestrator
+from web.answers import Answer
+from web.intake import INTAKE, Intake
+from web.operations import LOCATION, Operation, promises
 from web.pages import PageQuery, page
+from web.preferences import WAITS, Body, Waiters
 from web.problems import not_found, unprocessable
 from web.times import as_text
-from web.validation import Quantity, RequestModel, Sku, read_body, read_id, read_query
+from web.validation import Quantity, RequestModel, Sku, read_id, read_query
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +35,8 @@ class ItemRequest(RequestModel):
 
 
 class OrderRequest(RequestModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [{"sku": "PIZZA", "quantity": 2}]}]})
+
     items: Annotated[list[ItemRequest], Field(min_length=1, max_length=50)]
     payment_token: PaymentToken = DEFAULT_TOKEN
 
@@ -39,6 +48,8 @@ class OrderRequest(RequestModel):
 
 
 class ProductRequest(RequestModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"product": "Phone"}]})
+
     product: Sku
 
 
@@ -46,40 +57,63 @@ class OrdersQuery(PageQuery):
     status: Status | None = None
 
 
-def order_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
+PLACE = Operation(
+    "Place an order",
+    {201: Order},
+    "The order is kept when this is answered; what becomes of it is seen at its Location.",
+    body=OrderRequest,
+    headers=(LOCATION,),
+    traits=(*INTAKE, WAITS),
+)
+PLACE_PRODUCT = Operation(
+    "Order one of a product by its name",
+    {201: PlacedProduct},
+    body=ProductRequest,
+    headers=(LOCATION,),
+    traits=INTAKE,
+)
+GET = Operation(
+    "Show an order",
+    {200: Order},
+    path={"order_id": UUID},
+    problems={404: "There is no such order."},
+    traits=(WAITS,),
+)
+LIST = Operation("List orders, newest first", {200: Orders}, query=OrdersQuery)
+
+
+def order_routes(engine: Engine, sagas: Orchestrator, intake: Intake) -> Blueprint:
     """The routes, each its own transaction on `engine`."""
     routes = Blueprint("orders", __name__)
+    waiters = Waiters()
 
     @routes.post("/orders")
-    def place() -> tuple[Response, int, dict[str, str]]:
-        wanted = read_body(OrderRequest)
-        items = [Item(sku=item.sku, quantity=item.quantity) for item in wanted.items]
-        try:
-            order = place_order(engine, sagas, items, wanted.payment_token)
-        except handlers.CannotOrder as error:
-            raise unprocessable(f"items[{error.position}].sku", str(error)) from None
-        return jsonify(view(order)), 201, _location(order)
+    @promises(PLACE)
+    def place() -> Response:
+        answer = intake.take(OrderRequest, partial(accept, sagas))
+        _log(answer, "order_id")
+        if not answer.replayed:
+            again = partial(read_order, engine, UUID(answer.body["order_id"]))
+            body, granted = waiters.settled(answer.body, again, is_final)
+            answer = answer.saying(body=body, headers=granted)
+        return answer.response()
 
     @routes.post("/order")
-    def place_product() -> tuple[Response, int, dict[str, str]]:
-        wanted = read_body(ProductRequest)
-        try:
-            items = [Item(sku=wanted.product.upper(), quantity=1)]
-            order = place_order(engine, sagas, items, DEFAULT_TOKEN)
-        except handlers.CannotOrder as error:
-            raise unprocessable("product", str(error)) from None
-        body = {"orderId": str(order.id), "product": wanted.product, "status": order.status}
-        return jsonify(body), 201, _location(order)
+    @promises(PLACE_PRODUCT)
+    def place_product() -> Response:
+        answer = intake.take(ProductRequest, partial(accept_product, sagas))
+        _log(answer, "orderId")
+        return answer.response()
 
     @routes.get("/orders/<order_id>")
-    def get(order_id: str) -> Response:
-        with engine.begin() as connection:
-            row = connection.execute(queries.GET_ORDER, {"id": read_id(order_id, "order")}).first()
-        if row is None:
-            raise not_found("order")
-        return jsonify(view(row))
+    @promises(GET)
+    def get(order_id: str) -> tuple[Response, dict[str, str]]:
+        again = partial(read_order, engine, read_id(order_id, "order"))
+        body, granted = waiters.settled(again(), again, is_final)
+        return jsonify(body), granted
 
     @routes.get("/orders")
+    @promises(LIST)
     def list_orders() -> Response:
         query = read_query(OrdersQuery)
         wanted = {"status": query.status, "after": query.after_id(), "limit": query.limit + 1}
@@ -90,12 +124,38 @@ def order_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
     return routes
 
 
-def place_order(engine: Engine, sagas: Orchestrator, items: list[Item], payment_token: str) -> Row[Any]:
-    """Accept an order: one transaction, and only then a line in the log."""
+def accept(sagas: Orchestrator, connection: Connection, wanted: OrderRequest) -> Answer:
+    """The order, in the caller's transaction, as it is answered."""
+    items = [Item(sku=item.sku, quantity=item.quantity) for item in wanted.items]
+    try:
+        order = handlers.place_order(connection, sagas, items, wanted.payment_token)
+    except handlers.CannotOrder as error:
+        raise unprocessable(f"items[{error.position}].sku", str(error)) from None
+    return Answer(201, view(order), _location(order))
+
+
+def accept_product(sagas: Orchestrator, connection: Connection, wanted: ProductRequest) -> Answer:
+    """The same for one product, called by its name."""
+    items = [Item(sku=wanted.product.upper(), quantity=1)]
+    try:
+        order = handlers.place_order(connection, sagas, items, DEFAULT_TOKEN)
+    except handlers.CannotOrder as error:
+        raise unprocessable("product", str(error)) from None
+    body = {"orderId": str(order.id), "product": wanted.product, "status": order.status}
+    return Answer(201, body, _location(order))
+
+
+def read_order(engine: Engine, order_id: UUID) -> Body:
+    """An order as it is now, or 404."""
     with engine.begin() as connection:
-        order = handlers.place_order(connection, sagas, items, payment_token)
-    log.info("order accepted", order_id=str(order.id), total=order.total_amount, currency=order.currency)
-    return order
+        row = connection.execute(queries.GET_ORDER, {"id": order_id}).first()
+    if row is None:
+        raise not_found("order")
+    return view(row)
+
+
+def is_final(order: Body) -> bool:
+    return order["status"] in FINAL
 
 
 def view(order: Row[Any]) -> dict[str, Any]:
@@ -109,6 +169,12 @@ def view(order: Row[Any]) -> dict[str, Any]:
         "created_at": as_text(order.created_at),
         "updated_at": as_text(order.updated_at),
     }
+
+
+def _log(answer: Answer, id_field: str) -> None:
+    """A line in the log, and only once the order is committed; a replay is no new order."""
+    if not answer.replayed:
+        log.info("order accepted", order_id=answer.body[id_field])
 
 
 def _location(order: Row[Any]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from runtime.environment import Environment
 from saga import versions
 from saga.orchestrator import Orchestrator
 from web.app import WebSettings, open_database, service_app
+from web.intake import Intake
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +27,9 @@ def create_app(settings: WebSettings | None = None, patience: Patience | None = 
     engine = open_database(ORDER.name, settings)
     sagas = orchestrator(patience)
     _check_versions(engine, sagas)
-    app = service_app(ORDER.name, settings, engine, order_routes(engine, sagas))
-    app.register_blueprint(saga_routes(engine, sagas))
+    intake = Intake(engine, settings.rate_limit)
+    app = service_app(ORDER.name, settings, engine, order_routes(engine, sagas, intake))
+    app.register_blueprint(saga_routes(engine, sagas, intake.limiter))
     return app
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from order.status import Status
 from runtime.database import COLUMN_TYPES, NAMES, one_of
 from saga.tables import orchestrator
+from web.tables import add_intake_tables
 
 
 class Base(DeclarativeBase):
@@ -54,5 +55,7 @@ class Order(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
+
+add_intake_tables(Base.metadata)
 
 METADATA = (Base.metadata, orchestrator)

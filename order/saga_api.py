@@ -11,15 +11,19 @@ from sqlalchemy import Engine
 
 from order import queries
 from order.api import view as order_view
+from order.saga_shapes import Sagas, Timeline
+from order.shapes import Order
 from order.status import FINAL
 from order.timeline import timeline, view
 from saga import people, sql
 from saga.orchestrator import Orchestrator
 from saga.people import NotPossible, UnknownSaga
 from saga.state import SagaStatus
-from web.operator import operator_only
+from web.operations import Operation, promises
+from web.operator import OPERATOR, operator_only
 from web.pages import PageQuery, page
 from web.problems import Problem, not_found
+from web.rate_limit import LIMITED, Limiter
 from web.validation import RequestModel, read_body, read_id, read_query
 
 CUSTOMER = "customer"
@@ -46,12 +50,38 @@ class SagasQuery(PageQuery):
     older_than_seconds: Annotated[int, Field(ge=0, le=10**9)] | None = None
 
 
-def saga_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
+CANCEL = Operation(
+    "Cancel an order",
+    {200: Order, 202: Order},
+    "202: it is being undone, and ends CANCELLED. 200: it has ended so already.",
+    path={"order_id": UUID},
+    problems={404: "There is no such order.", 409: "It is too late, or the order is ending otherwise."},
+    traits=(LIMITED,),
+)
+TIMELINE = Operation(
+    "Show an order's whole way",
+    {200: Timeline},
+    path={"order_id": UUID},
+    problems={404: "There is no such order."},
+)
+LIST = Operation("List sagas, oldest first", {200: Sagas}, query=SagasQuery, traits=(OPERATOR,))
+SHOW = Operation(
+    "Show a saga",
+    {200: Timeline},
+    path={"saga_id": UUID},
+    problems={404: "There is no such saga."},
+    traits=(OPERATOR,),
+)
+
+
+def saga_routes(engine: Engine, sagas: Orchestrator, limiter: Limiter) -> Blueprint:
     """The routes, each its own transaction on `engine`."""
     routes = Blueprint("sagas", __name__)
 
     @routes.post("/orders/<order_id>/cancel")
+    @promises(CANCEL)
     def cancel(order_id: str) -> tuple[Response, int]:
+        limiter.require()
         wanted = read_id(order_id, "order")
         with _answering("order"), engine.begin() as connection:
             people.cancel(sagas, connection, wanted, CUSTOMER)
@@ -59,10 +89,12 @@ def saga_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
         return jsonify(order_view(order)), 200 if order.status in FINAL else 202
 
     @routes.get("/orders/<order_id>/timeline")
+    @promises(TIMELINE)
     def show_timeline(order_id: str) -> Response:
         return _show(engine, read_id(order_id, "order"), "order")
 
     @routes.get("/sagas")
+    @promises(LIST)
     @operator_only
     def list_sagas() -> Response:
         query = read_query(SagasQuery)
@@ -78,11 +110,13 @@ def saga_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
         return jsonify(page("sagas", [view(row) for row in rows], limit=query.limit, key="order_id"))
 
     @routes.get("/sagas/<saga_id>")
+    @promises(SHOW)
     @operator_only
     def show(saga_id: str) -> Response:
         return _show(engine, read_id(saga_id, "saga"), "saga")
 
     def act(name: str) -> Callable[[str], Response]:
+        @promises(_act(name))
         @operator_only
         def carry_out(saga_id: str) -> Response:
             wanted, note = read_id(saga_id, "saga"), read_body(Note)
@@ -95,6 +129,18 @@ def saga_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
     for name in ACTS:
         routes.add_url_rule(f"/sagas/<saga_id>/{name}", name, act(name), methods=["POST"])
     return routes
+
+
+def _act(name: str) -> Operation:
+    return Operation(
+        f"{name.capitalize()} a saga, with a note that is kept",
+        {200: Timeline},
+        (ACTS[name].__doc__ or "").strip(),
+        body=Note,
+        path={"saga_id": UUID},
+        problems={404: "There is no such saga.", 409: "It is where this cannot be done."},
+        traits=(OPERATOR,),
+    )
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy import Engine, Row
 
 from payment import queries
+from payment.shapes import Payment, Payments
+from web.operations import Operation, promises
 from web.pages import PageQuery, page
 from web.problems import not_found
 from web.validation import read_id, read_query
@@ -16,11 +18,18 @@ class PaymentsQuery(PageQuery):
     order_id: UUID | None = None
 
 
+LIST = Operation("List payments, newest first", {200: Payments}, query=PaymentsQuery)
+GET = Operation(
+    "Show a payment", {200: Payment}, path={"payment_id": UUID}, problems={404: "There is no such payment."}
+)
+
+
 def payment_routes(engine: Engine) -> Blueprint:
     """The routes, each its own transaction on `engine`."""
     routes = Blueprint("payments", __name__)
 
     @routes.get("/payments")
+    @promises(LIST)
     def list_payments() -> Response:
         query = read_query(PaymentsQuery)
         wanted = {"order_id": query.order_id, "after": query.after_id(), "limit": query.limit + 1}
@@ -29,6 +38,7 @@ def payment_routes(engine: Engine) -> Blueprint:
         return jsonify(page("payments", [view(row) for row in rows], limit=query.limit, key="payment_id"))
 
     @routes.get("/payments/<payment_id>")
+    @promises(GET)
     def get(payment_id: str) -> Response:
         with engine.begin() as connection:
             row = connection.execute(queries.GET_PAYMENT, {"id": read_id(payment_id, "payment")}).first()

@@ -2,13 +2,14 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from runtime.errors import SettingsError
 
 Number = TypeVar("Number", int, float)
+Parsed = TypeVar("Parsed")
 
 _KINDS: Mapping[type, str] = {int: "a whole number", float: "a number"}
 
@@ -64,6 +65,15 @@ class Environment:
             self._problems.append(f"{name}={value!r} is not host:port")
             return "", 0
         return host, int(port)
+
+    def parsed(self, name: str, parse: Callable[[str], Parsed], default: str, form: str) -> Parsed:
+        """The value as `parse` understands it, which raises ValueError for what is not of that form."""
+        value = self.text(name, default)
+        try:
+            return parse(value)
+        except ValueError:
+            self._problems.append(f"{name}={value!r} is not {form}")
+            return parse(default)
 
     def check(self) -> None:
         """Raise SettingsError with every problem seen so far."""

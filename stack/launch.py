@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from connect import jars
+from runtime.environment import Environment
 from runtime.waiting import until
 from stack import class_archive, credentials, disk, java, ports, postgres_home, progress, record
 from stack.errors import NotReady, StackError
@@ -56,6 +57,7 @@ class Wish:
             payment_failure_rate=self.failure_rate,
             stock_failure_rate=self.failure_rate,
             order_deadline_seconds=self.deadline_seconds,
+            rate_limit=Environment().text("RATE_LIMIT", "off"),
         )
 
     def parent_command(self) -> list[str]:

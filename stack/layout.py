@@ -39,6 +39,7 @@ class Layout:
     payment_failure_rate: float = 0.0
     stock_failure_rate: float = 0.0
     order_deadline_seconds: int = DEADLINE_SECONDS
+    rate_limit: str = "off"
 
     @property
     def secrets(self) -> Path:

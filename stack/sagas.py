@@ -66,9 +66,7 @@ def sagas_group() -> None:
 @sagas_group.command("list")
 @click.option("--in", "where", type=click.Choice(STATES), help="Only those there.  [default: all under way]")
 @click.option("--step", help="Only those that wait for this, such as `charge` or `undo charge`.")
-@click.option(
-    "--older-than", type=click.IntRange(0), help="Only those that stood still for so many seconds."
-)
+@click.option("--older-than", type=click.IntRange(0), help="Only those that stood still for so many seconds.")
 @json_option
 @state_option
 def list_command(

@@ -45,6 +45,7 @@ def _gateway(layout: Layout) -> Node:
 
 def _api(layout: Layout, service: Service) -> Node:
     app = f"{service.name}.app:create_app()"
+    limits = {"RATE_LIMIT": layout.rate_limit} if service is ORDER else {}
     return Node(
         name=service.name,
         kind=Kind.API,
@@ -59,6 +60,7 @@ def _api(layout: Layout, service: Service) -> Node:
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             **database(layout, service),
             **_patience(layout, service),
+            **limits,
         },
     )
 

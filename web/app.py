@@ -8,12 +8,17 @@ from sqlalchemy import URL, Engine
 from runtime.database import connect_engine, database_url
 from runtime.environment import Environment
 from runtime.logs import configure
+from web.documentation import documentation_routes
 from web.health import health_routes
 from web.operator import TOKEN_KEY
+from web.preferences import WAITERS_MAX
 from web.problems import answer_with_problems
+from web.rate_limit import FORM, RateLimit, parse_rate_limit, tell_limits
 from web.validation import BODY_BYTES_MAX
 
-THREADS = 16
+# Those that wait for an order hold no connection, and leave these for all others.
+CONNECTIONS = 16
+THREADS = CONNECTIONS + WAITERS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class WebSettings:
     database: URL
     bootstrap_servers: tuple[str, ...]
     operator_token: str
+    rate_limit: RateLimit | None = None
 
     @classmethod
     def read(cls, environment: Environment) -> "WebSettings":
@@ -28,15 +34,16 @@ class WebSettings:
             database=database_url(environment),
             bootstrap_servers=environment.texts("KAFKA_BOOTSTRAP_SERVERS"),
             operator_token=environment.file("OPERATOR_TOKEN_FILE"),
+            rate_limit=environment.parsed("RATE_LIMIT", parse_rate_limit, "off", FORM),
         )
         environment.check()
         return settings
 
 
 def open_database(service: str, settings: WebSettings) -> Engine:
-    """The service's engine, a connection for each thread; also sets the process's logs up."""
+    """The service's engine, a connection for each thread that works; also sets the process's logs up."""
     configure(service)
-    return connect_engine(settings.database, process=service, connections=THREADS)
+    return connect_engine(settings.database, process=service, connections=CONNECTIONS)
 
 
 def service_app(service: str, settings: WebSettings, engine: Engine, routes: Blueprint) -> Flask:
@@ -47,6 +54,8 @@ def service_app(service: str, settings: WebSettings, engine: Engine, routes: Blu
     app.config[TOKEN_KEY] = settings.operator_token
     app.extensions["engine"] = engine
     answer_with_problems(app)
+    app.after_request(tell_limits)
     app.register_blueprint(health_routes(engine, settings.bootstrap_servers))
+    app.register_blueprint(documentation_routes())
     app.register_blueprint(routes)
     return app

@@ -10,7 +10,13 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy import Engine, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from web.operations import Operation, promises
+from web.shapes import Live, Ready
+
 Check = Callable[[], str | None]
+
+_LIVE = Operation("Whether the process runs", {200: Live}, database=False)
+_READY = Operation("Whether it can take requests", {200: Ready, 503: Ready}, database=False)
 
 
 def health_routes(engine: Engine, bootstrap_servers: Sequence[str]) -> Blueprint:
@@ -18,10 +24,12 @@ def health_routes(engine: Engine, bootstrap_servers: Sequence[str]) -> Blueprint
     routes = Blueprint("health", __name__)
 
     @routes.get("/livez")
+    @promises(_LIVE)
     def livez() -> Response:
         return jsonify(status="pass")
 
     @routes.get("/readyz")
+    @promises(_READY)
     def readyz() -> tuple[Response, int]:
         database = _database_problem(engine)
         kafka = _kafka_problem(bootstrap_servers)

@@ -9,10 +9,18 @@ from flask import current_app, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
+from web.operations import Header, Trait
+
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
 TOKEN_KEY = "OPERATOR_TOKEN"  # noqa: S105 - the name of a setting
+
+OPERATOR = Trait(
+    problems={401: "The operator's bearer token is missing or wrong."},
+    answers=(Header("WWW-Authenticate", "How to authenticate.", on=(401,)),),
+    operator=True,
+)
 
 
 def operator_only(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem details, for every answer from 400 on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -27,11 +28,18 @@ class FieldError:
 class Problem(NeverlostError):  # noqa: N818 - RFC 9457's name
     """Ends a request with a problem; nothing of the request's transaction is kept."""
 
-    def __init__(self, status: int, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: tuple[FieldError, ...] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = errors
+        self.headers = headers or {}
 
 
 def unprocessable(field: str, detail: str) -> Problem:
@@ -79,6 +87,7 @@ def _answer(problem: Problem) -> Response:
     response = jsonify(body)
     response.status_code = problem.status
     response.content_type = "application/problem+json"
+    response.headers.update(problem.headers)
     return response
 
 
@@ -92,11 +101,8 @@ def _answer_http(error: HTTPException) -> Response:
 
 def _answer_unavailable(error: Exception) -> Response:
     log.warning("the database did not answer", path=request.path, reason=str(error))
-    response = _answer(
-        Problem(503, "The database is not available; nothing was changed, or it is not known. Try again.")
-    )
-    response.headers["Retry-After"] = "2"
-    return response
+    detail = "The database is not available; nothing was changed, or it is not known. Try again."
+    return _answer(Problem(503, detail, headers={"Retry-After": "2"}))
 
 
 def _answer_unexpected(error: Exception) -> Response:

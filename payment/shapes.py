@@ -1,0 +1,24 @@
+"""The payment service's answers, for its OpenAPI document and for tests."""
+
+from uuid import UUID
+
+from payment.models import Status
+from web.shapes import Amount, Currency, Cursor, Shape
+
+
+class Payment(Shape):
+    """A payment, and what became of it."""
+
+    payment_id: UUID
+    order_id: UUID
+    status: Status
+    captured: Amount
+    refunded: Amount
+    currency: Currency
+
+
+class Payments(Shape):
+    """A page of payments, newest first."""
+
+    payments: list[Payment]
+    next_cursor: Cursor
