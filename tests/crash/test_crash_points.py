@@ -1,0 +1,194 @@
+"""A process may end at any point: one order is run to every one of them, in every way of ending.
+
+The points are found by a run without a fault, so none is forgotten. After each fault the processes start
+anew, the customer repeats the request under its key, everything is delivered once more; then the order has
+ended as it should, once in effect, and money and stock agree.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from uuid import uuid4
+
+import pytest
+import requests
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from contracts.services import SERVICES
+from runtime.waiting import until
+from stack.layout import ROOT
+from tests.crash.faults import MODES, Points, Struck
+from tests.crash.one_order import ATTEMPTS_MAX, Pipeline
+
+ORDERS = {
+    "COMPLETED": {"items": [{"sku": "PIZZA", "quantity": 2}, {"sku": "LAPTOP", "quantity": 1}]},
+    "OUT_OF_STOCK": {"items": [{"sku": "PIZZA", "quantity": 1}, {"sku": "SOLD-OUT", "quantity": 1}]},
+}
+POINTS_MIN = 100  # fewer means that the points were not watched
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory, free_port):
+    """The simulated gateway, a process of its own."""
+    port, folder = free_port(), tmp_path_factory.mktemp("gateway")
+    environment = {
+        "HTTP_BIND": f"127.0.0.1:{port}",
+        "GATEWAY_DATABASE": str(folder / "ledger.sqlite"),
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", "payment.simulated_gateway"]
+    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    url = f"http://127.0.0.1:{port}"
+    until(
+        lambda: requests.get(f"{url}/operations", timeout=1).ok,
+        within_seconds=20,
+        what="the gateway",
+        retry_on=(requests.RequestException,),
+    )
+    yield url
+    process.kill()
+    process.wait(timeout=10)
+
+
+@pytest.fixture
+def stage(databases, gateway):
+    owners = {s.name: create_engine(databases.url(s.name, "migrator")) for s in SERVICES}
+    yield Stage({s.name: databases.url(s.name) for s in SERVICES}, owners, gateway)
+    for owner in owners.values():
+        owner.dispose()
+
+
+class Stage:
+    """Where one order after the other is run."""
+
+    def __init__(self, urls, owners, gateway_url):
+        self.urls, self.owners, self.gateway_url = urls, owners, gateway_url
+
+    def pipeline(self, points=None):
+        return Pipeline(self.urls, self.owners, self.gateway_url, points or Points())
+
+    def perform(self, key, body, points):
+        """One life of all processes, until the fault ends it."""
+        pipeline = self.pipeline(points)
+        try:
+            if order_id := pipeline.place(key, body):
+                pipeline.run(order_id)
+        finally:
+            pipeline.close()
+
+    def perform_in_a_child(self, key, body, points):
+        for owner in self.owners.values():
+            owner.dispose()  # connections are not shared over a fork
+        child = os.fork()
+        if child == 0:
+            try:
+                self.perform(key, body, points)
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), "the child ended by itself"
+        assert os.WTERMSIG(status) == signal.SIGKILL
+
+    def strike(self, key, body, points):
+        if points.mode == "kill -9":
+            return self.perform_in_a_child(key, body, points)
+        try:
+            self.perform(key, body, points)
+        except (Struck, DBAPIError):
+            pass  # the process has ended
+        assert len(points.passed) >= points.strike_at, "the point was never reached"
+
+    def recover(self, key, body):
+        """The order's id, once everything has come to rest."""
+        pipeline = self.pipeline()
+        try:
+            answers = (pipeline.place(key, body) for _ in range(ATTEMPTS_MAX))
+            order_id = next(answer for answer in answers if answer)
+            pipeline.recover(order_id)
+            assert pipeline.place(key, body) == order_id
+        finally:
+            pipeline.close()
+        return order_id
+
+    def rows(self, service, statement, **values):
+        with self.owners[service].connect() as connection:
+            return [tuple(row) for row in connection.execute(text(statement), values)]
+
+    def check(self, order_id, status):
+        """S1, S9, S11-S14 for one order."""
+        assert self.rows("order", "SELECT status FROM orders WHERE id = :id", id=order_id) == [(status,)]
+        saga = self.rows("order", "SELECT status, awaits FROM sagas WHERE id = :id", id=order_id)
+        assert saga == [("COMPLETED" if status == "COMPLETED" else "COMPENSATED", [])]
+        for service in SERVICES:
+            self.check_messages(service.name, order_id)
+        total = self.rows("order", "SELECT total_amount FROM orders WHERE id = :id", id=order_id)[0][0]
+        good = status == "COMPLETED"
+        money = "SELECT operation, amount FROM payment_ledger WHERE order_id = :id ORDER BY id"
+        moved = [("charge", total)] if good else [("charge", total), ("refund", -total)]
+        assert self.rows("payment", money, id=order_id) == moved
+        stock = (
+            "SELECT sum(on_hand)::int, sum(reserved)::int, sum(sold)::int, count(*) FROM stock_ledger"
+            " WHERE order_id = :id"
+        )
+        assert self.rows("inventory", stock, id=order_id) == [
+            (-3, 0, 3, 4) if good else (None, None, None, 0)
+        ]
+
+    def check_messages(self, service, order_id):
+        """Numbers without a gap, each event in its reader's inbox once, fences settled, nothing parked."""
+        numbers = "SELECT sequence FROM outbox WHERE aggregateid = :id ORDER BY id"
+        told = [number for (number,) in self.rows(service, numbers, id=order_id)]
+        assert told == list(range(1, len(told) + 1))
+        waiting = "SELECT reason FROM dead_letters WHERE key = :id AND settled_at IS NULL"
+        assert self.rows(service, waiting, id=order_id) == []
+
+    def check_all(self, orders):
+        """S2, S3, S12 and the gateway, over all orders together."""
+        assert self.rows("order", "SELECT count(*) FROM orders") == [(orders,)]
+        assert self.rows("payment", "SELECT count(*) FROM payments") == [(orders,)]
+        ledger = (
+            "SELECT sku, sum(on_hand)::bigint, sum(reserved)::bigint, sum(sold)::bigint FROM stock_ledger"
+            " GROUP BY sku ORDER BY sku"
+        )
+        stock = "SELECT sku, on_hand, reserved, sold FROM stock WHERE sku <> 'SOLD-OUT' ORDER BY sku"
+        assert self.rows("inventory", stock) == self.rows("inventory", ledger)
+        assert self.at_gateway() == {
+            (str(key), operation)
+            for key, operation in self.rows("payment", "SELECT id, operation FROM payment_intents")
+        }
+
+    def at_gateway(self):
+        """Every operation of these orders that the gateway's own ledger knows; it keeps one a key."""
+        ours = {str(key) for (key,) in self.rows("payment", "SELECT id FROM payment_intents")}
+        found, after = set(), 0
+        while page := requests.get(f"{self.gateway_url}/operations?after={after}", timeout=10).json()[
+            "operations"
+        ]:
+            found |= {(entry["key"], entry["operation"]) for entry in page if entry["key"] in ours}
+            after = page[-1]["number"]
+        return found
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("status", ORDERS)
+def test_at_every_point(stage, status, mode, capsys):
+    body, dry = ORDERS[status], Points()
+    stage.perform(str(uuid4()), body, dry)
+    assert len(dry.passed) >= POINTS_MIN
+    kinds = {what.split(":")[0] for what in dry.passed}
+    assert kinds >= {"api", "order", "payment", "inventory", "before gateway", "before order"}, kinds
+
+    for number in range(1, len(dry.passed) + 1):
+        key, points = str(uuid4()), Points(mode, number)
+        stage.strike(key, body, points)
+        order_id = stage.recover(key, body)
+        try:
+            stage.check(order_id, status)
+        except AssertionError as error:
+            raise AssertionError(f"{mode} at point {number}, {dry.passed[number - 1]}: {error}") from error
+
+    stage.check_all(len(dry.passed) + 1)
+    with capsys.disabled():
+        print(f" {len(dry.passed)} points ", end="")  # noqa: T201 - the count is part of the result
