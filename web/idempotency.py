@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import request
 from psycopg.errors import LockNotAvailable
@@ -150,7 +150,7 @@ def _expiry(moment: datetime) -> dict[str, str]:
     return {"Idempotency-Expires": as_text(moment.replace(microsecond=0))}
 
 
-def _in_flight() -> Answer:
+def _in_flight() -> NoReturn:
     raise Problem(
         409, f"A request with this {HEADER} is being answered. Ask again.", headers={"Retry-After": "1"}
     )
