@@ -12,6 +12,8 @@ from stack import launch
 from stack.layout import Layout
 from tests.running_system import RunningSystem
 
+# How long orders of the whole system wait for an answer here, that tests may see a deadline pass.
+DEADLINE_SECONDS = 25
 SEED = Environment().whole("SIMULATION_SEED", random.randrange(10**9))  # noqa: S311 - no secret
 
 
@@ -43,7 +45,7 @@ def free_port():
 def system():
     """One whole system for all tests that need one, with ports and a folder of its own."""
     with (
-        launch.temporary("test") as wish,
+        launch.temporary("test", deadline_seconds=DEADLINE_SECONDS) as wish,
         launch.running(wish, Console()),
         closing(RunningSystem(Layout(state=wish.state, port_offset=wish.port_offset))) as running,
     ):

@@ -11,6 +11,7 @@ PROCESSES = [
     "payment",
     "inventory",
     "order-worker",
+    "order-deadlines",
     "payment-worker",
     "payment-executor",
     "inventory-worker",

@@ -36,6 +36,7 @@ def test_second_workers_join_share_the_work_and_are_killed(system, free_port):
             with ExitStack() as joined:
                 for name in workers:
                     joined.enter_context(another(system, name, free_port()))
+                joined.enter_context(another(system, "order-deadlines", free_port()))
                 for name in workers:
                     before = batches(system, name)
                     until(

@@ -1,4 +1,4 @@
-"""Crash points: every moment at which a process can end, counted as they pass, and one of them made to strike.
+"""Crash points: every moment at which a process can end, counted as they pass; one of them strikes.
 
 Points are not typed anywhere: each statement, commit, gateway call and offset commit passes `Points` before
 and after it happens, and a run without a fault tells how many there are.

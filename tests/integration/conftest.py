@@ -13,6 +13,9 @@ from migrations.bootstrap import bootstrap, keep_apart
 from migrations.database import admin_engine
 from runtime.environment import Environment
 from stack.postgres import cluster
+from web.app import WebSettings
+
+OPERATORS_TOKEN = "the-operators-token"
 
 
 class Databases:
@@ -117,3 +120,19 @@ def statements_on():
             event.remove(engine, "before_cursor_execute", note)
 
     return collect
+
+
+@pytest.fixture
+def client_of(databases):
+    """A function from a service's factory and name to an HTTP client of it."""
+
+    opened = []
+
+    def open_client(create_app, service, *, servers=(), **url):
+        settings = WebSettings(databases.url(service).set(**url), servers, OPERATORS_TOKEN)
+        opened.append(create_app(settings))
+        return opened[-1].test_client()
+
+    yield open_client
+    for app in opened:
+        app.extensions["engine"].dispose()

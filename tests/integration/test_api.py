@@ -10,25 +10,8 @@ from sqlalchemy import text
 from inventory.app import create_app as inventory_app
 from order.app import create_app as order_app
 from payment.app import create_app as payment_app
-from web.app import WebSettings
 
 TOKEN = "the-operators-token"
-
-
-@pytest.fixture
-def client_of(databases):
-    """A function from a service's factory and name to an HTTP client of it."""
-
-    opened = []
-
-    def open_client(create_app, service, *, servers=(), **url):
-        settings = WebSettings(databases.url(service).set(**url), servers, TOKEN)
-        opened.append(create_app(settings))
-        return opened[-1].test_client()
-
-    yield open_client
-    for app in opened:
-        app.extensions["engine"].dispose()
 
 
 @pytest.fixture

@@ -215,7 +215,7 @@ def claimed_elsewhere(engine_of, key):
 
 
 def settle(database, status):
-    assert database(f"UPDATE orders SET status = '{status}', awaits = NULL") == 1
+    assert database(f"UPDATE orders SET status = '{status}', payment_token = NULL") == 1
 
 
 class TestPreferWait:

@@ -1,5 +1,6 @@
 """An order's saga, reply by reply, on real tables."""
 
+import threading
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -429,3 +430,35 @@ def test_the_log_tells_everything_with_event_ids(shop):
         ids = set(connection.execute(text("SELECT id FROM outbox")).scalars())
     assert {line.event_id for line in shop.log(order) if line.kind in {"event", "command"}} == ids
     assert shop.log(order)[3].event_id == reply.event_id
+
+
+def test_two_orchestrators_at_once_take_each_reply_once(shop, engine_of):
+    """Replies of the same sagas come to both, repeated, contradicted, and in other orders."""
+    orders = [shop.place() for _ in range(60)]
+    batches = [
+        [a_delivery(captured(order)) for order in orders],
+        [a_delivery(captured(order)) for order in reversed(orders)],
+        [a_delivery(PaymentDeclined(order_id=order, reason="no")) for order in orders[::2] + orders[1::2]],
+        [a_delivery(StockReserved(order_id=order)) for order in orders],
+    ]
+    workers = [
+        threading.Thread(target=BatchProcessor(engine_of("order"), shop.consumer).process, args=(batch,))
+        for batch in batches
+    ]
+
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=60)
+
+    for order in orders:
+        replies = [line for line in shop.log(order) if line.kind == "reply"]
+        status, told, numbers = shop.state(order)
+        assert numbers == list(range(1, len(told) + 1))
+        assert len(told) == len(set(told)), "a command was sent twice"
+        assert [line.message_type for line in replies] in {
+            "FAILED": [["payment.declined.v1"]],
+            "PAID": [["payment.captured.v1"]],
+            "COMPLETED": [["payment.captured.v1", "stock.reserved.v1"]],
+        }[status]
+    assert not any(worker.is_alive() for worker in workers)

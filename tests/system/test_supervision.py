@@ -51,7 +51,9 @@ def test_a_failed_task_is_restarted_when_its_cause_is_gone(system, superuser):
     assert_nothing_lost_or_doubled(system, [order])
 
 
-@pytest.mark.parametrize("name", ["order-worker", "payment-worker", "inventory-worker", "payment-executor"])
+@pytest.mark.parametrize(
+    "name", ["order-worker", "order-deadlines", "payment-worker", "inventory-worker", "payment-executor"]
+)
 def test_a_worker_that_is_asked_to_stop_finishes_first(system, name):
     with system.orders_flowing(per_second=20) as accepted:
         until(lambda: len(accepted) > 10, within_seconds=30, what="orders to flow")
