@@ -14,6 +14,7 @@ from order.settings import read_patience
 from runtime.environment import Environment
 from saga import versions
 from saga.orchestrator import Orchestrator
+from saga.versions import VersionGone
 from web.app import WebSettings, open_database, service_app
 from web.intake import Intake
 
@@ -38,5 +39,8 @@ def _check_versions(engine: Engine, sagas: Orchestrator) -> None:
     try:
         with engine.connect() as connection:
             versions.check(connection, sagas.kind)
+    except VersionGone:
+        engine.dispose()
+        raise
     except DBAPIError as error:
         log.warning("the versions of running sagas are not known", reason=str(error))

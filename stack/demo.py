@@ -28,6 +28,7 @@ class Case:
     sku: str = "PIZZA"
     token: str | None = None
     expected: str | None = None
+    cancelled: bool = False  # by the customer, as soon as it is placed
 
     def body(self) -> dict[str, Any]:
         items = {"items": [{"sku": self.sku, "quantity": 1}]}
@@ -38,6 +39,7 @@ CASES = (
     Case("a pizza", expected="COMPLETED"),
     Case("a pizza, the card is declined", token="tok_declined", expected="FAILED"),  # noqa: S106 - simulated
     Case("a dish that is sold out", sku="SOLD-OUT", expected="OUT_OF_STOCK"),
+    Case("a pizza, cancelled at once", expected="CANCELLED", cancelled=True),
 )
 
 
@@ -99,6 +101,9 @@ class Customer:
         response.raise_for_status()
         journey = Journey(case, response.json()["order_id"], began)
         journey.arrive(response.json()["status"])
+        if case.cancelled:
+            path = f"/orders/{journey.order_id}/cancel"
+            self._session.post(self._layout.url("order") + path, timeout=REQUEST_SECONDS_MAX)
         return journey
 
     def follow(self, journeys: Sequence[Journey]) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
+from order.saga import NEWEST
+from saga.diagram import mermaid
 from stack.cli import cli
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +62,11 @@ def test_the_entry_explains_itself():
 
 
 @pytest.mark.parametrize(
-    "word", ["up", "down", "reset", "status", "logs", "demo", "test", "connect", "dead-letters"]
+    "word", ["up", "down", "reset", "status", "logs", "demo", "test", "connect", "dead-letters", "sagas"]
 )
 def test_the_readme_names_every_command(word):
     assert f"./run {word}" in README
+
+
+def test_the_picture_of_the_saga_is_that_of_its_definition():
+    assert mermaid(NEWEST) in (ROOT / "ARCHITECTURE.md").read_text()
