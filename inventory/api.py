@@ -1,5 +1,6 @@
 """The inventory service's HTTP: parse, call a use case in one transaction, answer."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify
@@ -7,6 +8,7 @@ from pydantic import Field
 from sqlalchemy import Engine, Row
 
 from inventory import handlers, queries
+from inventory.models import Reservation
 from web.operator import operator_only
 from web.pages import PageQuery, page
 from web.problems import not_found
@@ -15,6 +17,13 @@ from web.validation import RequestModel, read_body, read_query, read_sku
 
 class RestockRequest(RequestModel):
     quantity: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+
+
+class ReservationsQuery(PageQuery):
+    """`older_than_seconds` counts from the last change of status."""
+
+    status: Reservation | None = None
+    older_than_seconds: Annotated[int, Field(ge=0, le=10**9)] | None = None
 
 
 def inventory_routes(engine: Engine) -> Blueprint:
@@ -43,12 +52,42 @@ def inventory_routes(engine: Engine) -> Blueprint:
             row = handlers.restock(connection, read_sku(sku), wanted.quantity)
         return _found(row)
 
+    @routes.get("/reservations")
+    def list_reservations() -> Response:
+        query = read_query(ReservationsQuery)
+        wanted = {
+            "status": query.status,
+            "older_than_seconds": query.older_than_seconds,
+            "after": query.after_id(),
+            "limit": query.limit + 1,
+        }
+        with engine.begin() as connection:
+            rows = connection.execute(queries.LIST_RESERVATIONS, wanted).all()
+        shown = [view_reservation(row) for row in rows]
+        return jsonify(page("reservations", shown, limit=query.limit, key="order_id"))
+
     return routes
 
 
 def view(stock: Row[Any]) -> dict[str, Any]:
     """A sku's stock as the outside sees it."""
     return {"sku": stock.sku, "on_hand": stock.on_hand, "reserved": stock.reserved, "sold": stock.sold}
+
+
+def view_reservation(reservation: Row[Any]) -> dict[str, Any]:
+    """An order's stock as the outside sees it."""
+    return {
+        "order_id": str(reservation.order_id),
+        "status": reservation.status,
+        "items": reservation.items,
+        "reason": reservation.reason,
+        "created_at": _time(reservation.created_at),
+        "updated_at": _time(reservation.updated_at),
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _found(row: Row[Any] | None) -> Response:
