@@ -1,7 +1,7 @@
 """The inventory service's use cases, in the order of an order's life. None of them commits."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,11 +9,14 @@ import structlog
 from sqlalchemy import Connection, Row
 
 from contracts.messages import (
+    Command,
     Item,
     Message,
     OrderCompleted,
     ReleaseStock,
+    Reply,
     ReserveStock,
+    StockCommandParked,
     StockRejected,
     StockReleased,
     StockReserved,
@@ -24,8 +27,8 @@ from inventory.allocation import Decision, Move, allocate, release, reserve, sel
 from inventory.models import Movement, Reservation
 from messaging.consumer import Consumer, Handler
 from messaging.errors import MessageFault
-from messaging.outbox import Outgoing
 from runtime.chance import happens
+from saga import participant
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +36,8 @@ Known = dict[UUID, Row[Any]]
 
 
 def lock(connection: Connection, messages: Sequence[Message]) -> None:
-    """Lock the reservations and the stock that a batch concerns."""
+    """Lock the fences, the reservations and the stock that a batch concerns."""
+    participant.lock(connection, messages)
     rows = connection.execute(queries.LOCK_RESERVATIONS, {"order_ids": [m.order_id for m in messages]})
     skus = {item["sku"] for row in rows for item in row.items}
     skus |= {item.sku for m in messages if isinstance(m, ReserveStock) for item in m.items}
@@ -41,49 +45,40 @@ def lock(connection: Connection, messages: Sequence[Message]) -> None:
 
 
 def reserve_stock(failure_rate: float) -> Handler:
-    """The handler of ReserveStock; a share of orders is refused on purpose, to show what follows."""
+    """The handler of ReserveStock; a share of tries is refused on purpose, to show what follows."""
 
-    def handle(connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
-        known = _reservations(connection, messages)
-        new = [m for m in messages if isinstance(m, ReserveStock) and m.order_id not in known]
-        decisions = [_repeat(row) for row in known.values()]
-        decisions += _decide(connection, new, failure_rate)
-        kept = [d for d in decisions if d.refused is None and d.order_id not in known]
+    def reserve_new(connection: Connection, orders: Sequence[ReserveStock]) -> list[Reply]:
+        decisions = _decide(connection, orders, failure_rate)
+        kept = [d for d in decisions if d.refused is None]
         _move(connection, [move for d in kept for move in reserve(d.order_id, d.items)])
-        statuses = {d.order_id: _status(d, known) for d in decisions}
-        sequences = _store(connection, decisions, statuses)
-        return [Outgoing(_answer(d), sequences[d.order_id], str(d.order_id)) for d in decisions]
+        _store(connection, decisions)
+        answers = {d.order_id: _answer(d) for d in decisions}
+        return [answers[order.order_id] for order in orders]
 
-    return handle
+    return participant.action(reserve_new, success=StockReserved, refusal=_came_late)
 
 
-def release_stock(connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
-    """Give reserved stock back. Before its reserve, it leaves a row that refuses the late reserve."""
-    known = _reservations(connection, messages)
+def release_reserved(connection: Connection, commands: Sequence[ReleaseStock]) -> list[Reply]:
+    """Give back what is reserved for the orders."""
+    known = _reservations(connection, commands)
     if sold := [str(i) for i, row in known.items() if row.status == Reservation.SOLD]:
         raise MessageFault(f"what is sold cannot be released: {', '.join(sold)}")
-    reserved = {i: _items(row) for i, row in known.items() if row.status == Reservation.RESERVED}
+    reserved = _reserved_items(known)
     _move(connection, [move for i, items in reserved.items() for move in release(i, items)])
-    released = [
-        Decision(m.order_id, _items(known[m.order_id]) if m.order_id in known else (), "released")
-        for m in messages
-    ]
-    sequences = _store(connection, released, {d.order_id: Reservation.RELEASED for d in released})
-    return [
-        Outgoing(StockReleased(order_id=d.order_id), sequences[d.order_id], str(d.order_id)) for d in released
-    ]
+    _end(connection, reserved, Reservation.RELEASED)
+    return _keep_nothing(connection, commands)
 
 
-def sell_stock(connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
+def sell_stock(connection: Connection, messages: Sequence[Message]) -> list[Message]:
     """The orders are complete: what was reserved for them is sold."""
     known = _reservations(connection, messages)
     for message in messages:
         status = known[message.order_id].status if message.order_id in known else None
         if status not in {Reservation.RESERVED, Reservation.SOLD}:
             raise MessageFault(f"the order is complete, but its reservation is {status or 'not there'}")
-    reserved = {i: _items(row) for i, row in known.items() if row.status == Reservation.RESERVED}
+    reserved = _reserved_items(known)
     _move(connection, [move for i, items in reserved.items() for move in sell(i, items)])
-    connection.execute(queries.MARK_SOLD, {"order_ids": list(reserved)})
+    _end(connection, reserved, Reservation.SOLD)
     return []
 
 
@@ -103,9 +98,12 @@ def consumer(failure_rate: float = 0.0) -> Consumer:
         lock,
         {
             ReserveStock.type: reserve_stock(failure_rate),
-            ReleaseStock.type: release_stock,
+            ReleaseStock.type: participant.compensation(
+                release_reserved, success=StockReleased, nothing=_keep_nothing
+            ),
             OrderCompleted.type: sell_stock,
         },
+        parked=StockCommandParked,
     )
 
 
@@ -117,49 +115,52 @@ def _reservations(connection: Connection, messages: Sequence[Message]) -> Known:
 def _decide(connection: Connection, orders: Sequence[ReserveStock], failure_rate: float) -> list[Decision]:
     skus = sorted({item.sku for order in orders for item in order.items})
     free = {row.sku: row.on_hand for row in connection.execute(queries.READ_FREE, {"skus": skus})}
-    unlucky = {order.order_id for order in orders if happens(f"stock {order.order_id}", failure_rate)}
+    unlucky = {o.order_id for o in orders if happens(f"stock {o.order_id} {o.epoch}", failure_rate)}
     refused = [Decision(o.order_id, o.items, "a simulated failure") for o in orders if o.order_id in unlucky]
     return refused + allocate(free, [order for order in orders if order.order_id not in unlucky])
 
 
-def _repeat(row: Row[Any]) -> Decision:
-    """The decision that was made before."""
-    refused = row.status in {Reservation.REJECTED, Reservation.RELEASED}
-    return Decision(row.order_id, _items(row), (row.reason or "released") if refused else None)
-
-
-def _status(decision: Decision, known: Known) -> str:
-    if decision.order_id in known:
-        return str(known[decision.order_id].status)
-    return Reservation.REJECTED if decision.refused else Reservation.RESERVED
-
-
-def _store(
-    connection: Connection, decisions: Sequence[Decision], statuses: dict[UUID, str]
-) -> dict[UUID, int]:
-    """Keep what was decided; answers with the sequence of what is told now, by order."""
-    rows = connection.execute(
+def _store(connection: Connection, decisions: Sequence[Decision]) -> None:
+    statuses = [Reservation.REJECTED if d.refused else Reservation.RESERVED for d in decisions]
+    connection.execute(
         queries.STORE_RESERVATIONS,
         {
             "order_ids": [d.order_id for d in decisions],
-            "statuses": [statuses[d.order_id] for d in decisions],
+            "statuses": statuses,
             "items": [json.dumps([item.model_dump() for item in d.items]) for d in decisions],
             "reasons": [d.refused for d in decisions],
         },
     )
-    for decision in decisions:
-        log.info("stock decided", order_id=str(decision.order_id), status=statuses[decision.order_id])
-    return {row.order_id: row.sequence for row in rows}
+    for decision, status in zip(decisions, statuses, strict=True):
+        log.info("stock decided", order_id=str(decision.order_id), status=status)
 
 
-def _answer(decision: Decision) -> Message:
+def _end(connection: Connection, reserved: Mapping[UUID, object], status: Reservation) -> None:
+    connection.execute(queries.END_RESERVATIONS, {"order_ids": list(reserved), "status": status})
+    for order_id in reserved:
+        log.info("reservation ended", order_id=str(order_id), status=status)
+
+
+def _answer(decision: Decision) -> Reply:
     if decision.refused:
         return StockRejected(order_id=decision.order_id, reason=decision.refused)
     return StockReserved(order_id=decision.order_id)
 
 
-def _items(row: Row[Any]) -> tuple[Item, ...]:
-    return tuple(Item.model_validate(item) for item in row.items)
+def _came_late(command: Command) -> Reply:
+    return StockRejected(order_id=command.order_id, reason="the order was given up before")
+
+
+def _keep_nothing(_connection: Connection, commands: Sequence[Command]) -> list[Reply]:
+    return [StockReleased(order_id=command.order_id) for command in commands]
+
+
+def _reserved_items(known: Known) -> dict[UUID, tuple[Item, ...]]:
+    return {
+        order_id: tuple(Item.model_validate(item) for item in row.items)
+        for order_id, row in known.items()
+        if row.status == Reservation.RESERVED
+    }
 
 
 def _move(connection: Connection, moves: Iterable[Move]) -> None:

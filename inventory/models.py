@@ -10,10 +10,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runtime.database import COLUMN_TYPES, NAMES, one_of
+from saga import tables
 
 
 class Reservation(StrEnum):
-    """What became of an order's stock. REJECTED and RELEASED also refuse a reserve that comes late."""
+    """What became of an order's stock. Whether a command comes late or again is the fence's business."""
 
     RESERVED = "RESERVED"
     REJECTED = "REJECTED"
@@ -52,16 +53,18 @@ class Stock(Base):
 
 
 class OrderReservation(Base):
-    """One order's stock. `sequence` counts what was told of it through the outbox."""
+    """One order's stock. The index is for the alarm: what is reserved, by how long it has been."""
 
     __tablename__ = "reservations"
-    __table_args__ = (CheckConstraint(one_of("status", Reservation), name="status_known"),)
+    __table_args__ = (
+        CheckConstraint(one_of("status", Reservation), name="status_known"),
+        Index("ix_reservations_reserved", "updated_at", postgresql_where="status = 'RESERVED'"),
+    )
 
     order_id: Mapped[UUID] = mapped_column(primary_key=True)
     status: Mapped[str]
     items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     reason: Mapped[str | None]
-    sequence: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
@@ -84,3 +87,6 @@ class StockMovement(Base):
     reserved: Mapped[int]
     sold: Mapped[int]
     moved_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+METADATA = (Base.metadata, tables.participant)

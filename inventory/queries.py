@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-# Reservations before stock, each sorted: whoever locks, locks in this order.
+# Fences, then reservations, then stock, each sorted: whoever locks, locks in this order.
 LOCK_RESERVATIONS = text("""
     SELECT items FROM reservations
     WHERE order_id = ANY(CAST(:order_ids AS uuid[]))
@@ -13,7 +13,7 @@ LOCK_RESERVATIONS = text("""
 LOCK_STOCK = text("SELECT 1 FROM stock WHERE sku = ANY(CAST(:skus AS text[])) ORDER BY sku FOR UPDATE")
 
 READ_RESERVATIONS = text("""
-    SELECT order_id, status, items, reason, sequence FROM reservations
+    SELECT order_id, status, items FROM reservations
     WHERE order_id = ANY(CAST(:order_ids AS uuid[]))
 """)
 
@@ -39,24 +39,41 @@ WRITE_LEDGER = text("""
     )
 """)
 
-# New orders get a row, known ones change their status; either way one more thing is told of them.
+# An order that was refused before is decided afresh when its saga asks again.
 STORE_RESERVATIONS = text("""
-    INSERT INTO reservations (order_id, status, items, reason, sequence)
-    SELECT order_id, status, items::jsonb, reason, 1
+    INSERT INTO reservations (order_id, status, items, reason)
+    SELECT order_id, status, items::jsonb, reason
     FROM unnest(
         CAST(:order_ids AS uuid[]), CAST(:statuses AS text[]),
         CAST(:items AS text[]), CAST(:reasons AS text[])
     ) AS row (order_id, status, items, reason)
     ON CONFLICT (order_id) DO UPDATE
-    SET status = excluded.status, reason = excluded.reason, sequence = reservations.sequence + 1,
+    SET status = excluded.status, items = excluded.items, reason = excluded.reason,
         updated_at = clock_timestamp()
-    RETURNING order_id, sequence
 """)
 
-# Nothing is told of a sale, so the sequence stays.
-MARK_SOLD = text("""
-    UPDATE reservations SET status = 'SOLD', updated_at = clock_timestamp()
-    WHERE order_id = ANY(CAST(:order_ids AS uuid[]))
+# What is reserved is released or sold, whole.
+END_RESERVATIONS = text("""
+    UPDATE reservations SET status = :status, updated_at = clock_timestamp()
+    WHERE order_id = ANY(CAST(:order_ids AS uuid[])) AND status = 'RESERVED'
+""")
+
+# The statement's time, not the clock's: the index can be asked for what is older than a constant only.
+FORGOTTEN_RESERVATIONS = text("""
+    SELECT count(*) AS number, (array_agg(order_id ORDER BY updated_at))[1] AS oldest
+    FROM reservations
+    WHERE status = 'RESERVED'
+      AND updated_at < statement_timestamp() - make_interval(secs => :older_than_seconds)
+""")
+
+# Newest first; order ids are time-ordered, so the id is both the order and the cursor.
+LIST_RESERVATIONS = text("""
+    SELECT order_id, status, items, reason, created_at, updated_at FROM reservations
+    WHERE (CAST(:status AS text) IS NULL OR status = :status)
+      AND (CAST(:older_than_seconds AS float8) IS NULL
+           OR updated_at < statement_timestamp() - make_interval(secs => :older_than_seconds))
+      AND (CAST(:after AS uuid) IS NULL OR order_id < CAST(:after AS uuid))
+    ORDER BY order_id DESC LIMIT :limit
 """)
 
 GET_STOCK = text("SELECT sku, on_hand, reserved, sold FROM stock WHERE sku = :sku")

@@ -1,9 +1,12 @@
 """A message worker as a process."""
 
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 
 from messaging.batch import BatchProcessor
 from messaging.consumer import Consumer
@@ -33,7 +36,15 @@ class WorkerSettings:
         )
 
 
-def run_worker(consumer: Consumer, settings: WorkerSettings) -> None:
+class Watch(Protocol):
+    """What a worker looks at beside its messages, in a thread of its own; it only ever warns."""
+
+    def run(self, engine: Engine, stop: threading.Event) -> None: ...
+
+    def warnings(self) -> Mapping[str, str]: ...
+
+
+def run_worker(consumer: Consumer, settings: WorkerSettings, watch: Watch | None = None) -> None:
     """Consume until SIGTERM; return after the batch in hand is done."""
     process = f"{consumer.service}-worker"
     configure(process)
@@ -46,7 +57,9 @@ def run_worker(consumer: Consumer, settings: WorkerSettings) -> None:
         stop,
         consumer.watches,
     )
-    health = serve_health(settings.health_bind, worker.problems)
+    health = serve_health(settings.health_bind, worker.problems, watch.warnings if watch else dict)
+    if watch:
+        threading.Thread(target=watch.run, args=(engine, stop), name="watch", daemon=True).start()
     log.info("worker started", topics=consumer.topics)
     try:
         worker.run()

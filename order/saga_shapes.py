@@ -48,9 +48,7 @@ class TimelineEntry(Shape):
     """One thing that happened; what does not apply is left out."""
 
     at: AwareDatetime
-    kind: Annotated[
-        str, Field(description="begun, command, reply, event, expired, …")
-    ]
+    kind: Annotated[str, Field(description="begun, command, reply, event, expired, …")]
     state: SagaStatus
     step: str | None = None
     operation: Operation | None = None

@@ -2,6 +2,7 @@
 
 from messaging.worker import WorkerSettings, run_worker
 from order.handlers import consumer, orchestrator
+from order.housekeeping import Housekeeping
 from order.settings import read_patience
 from runtime.database import connect_engine
 from runtime.environment import Environment
@@ -17,7 +18,7 @@ def main() -> None:
     with engine.connect() as connection:
         versions.check(connection, orchestrator(patience).kind)
     engine.dispose()
-    run_worker(consumer(patience), settings)
+    run_worker(consumer(patience), settings, Housekeeping())
 
 
 if __name__ == "__main__":

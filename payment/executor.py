@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from contracts.messages import Money
 from messaging.errors import is_messages_own
 from payment import handlers, queries
-from payment.gateway import Gateway, HttpGateway, Outcome, OutcomeUnknown, RefundRefused
+from payment.gateway import Gateway, HttpGateway, Outcome, OutcomeUnknown
 from payment.handlers import Result, Unanswered
 from payment.models import Operation
 from runtime.database import connect_engine, database_url
@@ -40,13 +40,10 @@ _DATABASE = Backoff(attempts=12, first_seconds=0.1, most_seconds=5.0)
 
 
 def call(gateway: Gateway, intent: Row[Any]) -> Result:
-    """Make an intent's call. Raises OutcomeUnknown or RefundRefused, and may block for seconds."""
+    """Make an intent's call. Raises OutcomeUnknown, and may block for seconds."""
     operation = Operation(intent.operation)
     earlier = gateway.find(str(intent.id)) if intent.attempts > 1 else None
-    outcome = earlier or _make(gateway, intent, operation)
-    if operation is Operation.REFUND and outcome.declined is not None:
-        raise RefundRefused(outcome.declined)
-    return Result(intent.id, intent.order_id, operation, outcome)
+    return Result(intent.id, intent.order_id, operation, earlier or _make(gateway, intent, operation))
 
 
 def _make(gateway: Gateway, intent: Row[Any], operation: Operation) -> Outcome:

@@ -15,10 +15,6 @@ class OutcomeUnknown(NeverlostError):  # noqa: N818 - it says what is known
     """The gateway may or may not have done it. Ask `find` before anything is tried again."""
 
 
-class RefundRefused(NeverlostError):  # noqa: N818
-    """The gateway will not give the money back: a person has to see to it there."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What the gateway did, under its reference; `declined` is the reason where it refused."""

@@ -4,22 +4,32 @@ The gateway is outside the database, so a charge takes two transactions: here th
 and after the executor made the call, its result is stored and told.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
 
-from contracts.messages import ChargePayment, Message, RefundPayment
+from contracts.messages import (
+    ChargePayment,
+    Command,
+    Message,
+    PaymentCaptured,
+    PaymentCommandParked,
+    PaymentRefunded,
+    RefundPayment,
+    Reply,
+)
 from contracts.services import PAYMENT
 from messaging import outbox
 from messaging.consumer import Consumer
-from messaging.outbox import Outgoing
 from payment import queries
 from payment.gateway import Outcome
 from payment.models import Operation, Status
-from payment.outcomes import PaymentState, charge_answer, refund_answer, settle
+from payment.outcomes import PaymentState, answer, came_late, give_back, refunded, settle
+from saga import participant
 
 log = structlog.get_logger(__name__)
 
@@ -44,51 +54,57 @@ class Unanswered:
 
 
 def lock(connection: Connection, messages: Sequence[Message]) -> None:
-    """Lock the payments that a batch concerns."""
+    """Lock the fences and the payments that a batch concerns."""
+    participant.lock(connection, messages)
     connection.execute(queries.LOCK_PAYMENTS, {"order_ids": [m.order_id for m in messages]})
 
 
-def request_charges(connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
-    """Write a charge intent for each new order; answer again for those that are settled already."""
-    known = _payments(connection, [m.order_id for m in messages])
-    new = [m for m in messages if isinstance(m, ChargePayment) and m.order_id not in known]
-    _insert_payments(connection, [_new_payment(m, Status.REQUESTED) for m in new])
-    _request(connection, Operation.CHARGE, {m.order_id: m.payment_token for m in new})
-    return _tell(connection, known.values(), charge_answer)
+def request_charges(connection: Connection, charges: Sequence[ChargePayment]) -> list[None]:
+    """Write a charge intent for each order; its answer is told when the gateway's is stored."""
+    connection.execute(queries.REQUEST_PAYMENTS, _totals(charges))
+    _request(connection, Operation.CHARGE, charges, [charge.payment_token for charge in charges])
+    return [None for _ in charges]
 
 
-def request_refunds(connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
-    """Write a refund intent where money is or may be with us; say so where there is none.
+def request_refunds(connection: Connection, refunds: Sequence[RefundPayment]) -> list[Reply | None]:
+    """Write a refund intent for each order whose money is or may be with us.
 
-    A refund before its charge leaves a refunded payment of nothing, which the late charge finds.
+    A charge that was never tried is withdrawn instead, and the refund of nothing is answered at once.
     """
-    known = _payments(connection, [m.order_id for m in messages])
-    unknown = [m for m in messages if isinstance(m, RefundPayment) and m.order_id not in known]
-    never_charged = [_new_payment(m, Status.REFUNDED) for m in unknown]
-    _insert_payments(connection, never_charged)
-    payments = [*known.values(), *never_charged]
-    owed = {p.order_id: None for p in payments if refund_answer(p) is None}
-    _request(connection, Operation.REFUND, owed)
-    return _tell(connection, payments, refund_answer)
+    wanted = {"order_ids": [refund.order_id for refund in refunds]}
+    withdrawn = [row.order_id for row in connection.execute(queries.WITHDRAW_CHARGES, wanted)]
+    payments = {i: give_back(payment) for i, payment in _payments(connection, withdrawn).items()}
+    _store(connection, payments.values())
+    owed = [refund for refund in refunds if refund.order_id not in payments]
+    _request(connection, Operation.REFUND, owed, [None for _ in owed])
+    return [refunded(payments[r.order_id]) if r.order_id in payments else None for r in refunds]
+
+
+def refund_nothing(connection: Connection, refunds: Sequence[RefundPayment]) -> list[Reply]:
+    """Nothing is with us; an order that nobody charged yet gets a payment that says so."""
+    connection.execute(queries.INSERT_REFUNDED, _totals(refunds))
+    return [refunded(_new_payment(refund)) for refund in refunds]
 
 
 def lock_calls(connection: Connection, calls: Sequence[Result | Unanswered]) -> None:
-    """Lock the payments that calls to the gateway concern."""
+    """Lock the fences and the payments that calls to the gateway concern."""
+    participant.lock_steps(connection, [(each.order_id, ChargePayment.step) for each in calls])
     connection.execute(queries.LOCK_PAYMENTS, {"order_ids": [each.order_id for each in calls]})
 
 
 def store_results(connection: Connection, results: Sequence[Result]) -> None:
-    """The second transaction: payments, ledger and replies, for what nobody settled before."""
+    """The second transaction: payments, ledger, fences and replies, for what nobody settled before."""
     rows = connection.execute(queries.SETTLE_INTENTS, {"ids": [r.intent_id for r in results]})
     first = {row.id for row in rows}
     results = [r for r in results if r.intent_id in first]
+    if not results:
+        return
     before = _payments(connection, [r.order_id for r in results])
     after = {r.order_id: settle(before[r.order_id], r.operation, r.outcome) for r in results}
+    _store(connection, after.values())
     _write_ledger(connection, results, before, after)
-    answers = {Operation.CHARGE: charge_answer, Operation.REFUND: refund_answer}
-    for operation, answer in answers.items():
-        payments = [after[r.order_id] for r in results if r.operation is operation]
-        outbox.write(connection, PAYMENT.name, _tell(connection, payments, answer))
+    told = participant.finish(connection, [_finished(r, after[r.order_id]) for r in results])
+    outbox.write(connection, PAYMENT.name, told)
 
 
 def postpone(connection: Connection, executor: str, calls: Sequence[Unanswered]) -> None:
@@ -122,59 +138,59 @@ def _payments(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, P
     }
 
 
-def _new_payment(message: ChargePayment | RefundPayment, status: Status) -> PaymentState:
-    return PaymentState(message.order_id, status, message.total.amount, message.total.currency)
+def _new_payment(message: RefundPayment) -> PaymentState:
+    return PaymentState(message.order_id, Status.REFUNDED, message.total.amount, message.total.currency)
 
 
-def _insert_payments(connection: Connection, payments: Sequence[PaymentState]) -> None:
-    if payments:
-        connection.execute(
-            queries.INSERT_PAYMENTS,
-            {
-                "order_ids": [p.order_id for p in payments],
-                "statuses": [p.status for p in payments],
-                "amounts": [p.amount for p in payments],
-                "currencies": [p.currency for p in payments],
-            },
-        )
+def _totals(commands: Sequence[ChargePayment | RefundPayment]) -> dict[str, list[Any]]:
+    return {
+        "order_ids": [command.order_id for command in commands],
+        "amounts": [command.total.amount for command in commands],
+        "currencies": [command.total.currency for command in commands],
+    }
 
 
-def _request(connection: Connection, operation: Operation, tokens: Mapping[UUID, str | None]) -> None:
-    if tokens:
+def _request(
+    connection: Connection, operation: Operation, commands: Sequence[Command], tokens: Sequence[str | None]
+) -> None:
+    if commands:
         connection.execute(
             queries.INSERT_INTENTS,
             {
                 "operation": operation,
-                "order_ids": list(tokens),
-                "payment_tokens": list(tokens.values()),
+                "order_ids": [command.order_id for command in commands],
+                "epochs": [command.epoch for command in commands],
+                "payment_tokens": list(tokens),
             },
         )
         connection.execute(queries.WAKE_EXECUTOR)
 
 
-def _tell(
-    connection: Connection,
-    payments: Iterable[PaymentState],
-    answer: Callable[[PaymentState], Message | None],
-) -> list[Outgoing]:
-    """Store each payment that has an answer, with the next sequence number, and give the answers."""
-    answers = {p.order_id: (p, message) for p in payments if (message := answer(p)) is not None}
-    if not answers:
-        return []
-    settled = [payment for payment, _ in answers.values()]
-    rows = connection.execute(
+def _finished(result: Result, payment: PaymentState) -> participant.Result:
+    """What an intent's end is to its saga."""
+    return participant.Result(
+        reply=answer(payment, result.operation, result.outcome),
+        step=ChargePayment.step,
+        compensation=result.operation is Operation.REFUND,
+        good=result.outcome.declined is None,
+    )
+
+
+def _store(connection: Connection, payments: Collection[PaymentState]) -> None:
+    if not payments:
+        return
+    connection.execute(
         queries.STORE_PAYMENTS,
         {
-            "order_ids": [p.order_id for p in settled],
-            "statuses": [p.status for p in settled],
-            "captured": [p.captured for p in settled],
-            "refunded": [p.refunded for p in settled],
-            "reasons": [p.reason for p in settled],
+            "order_ids": [p.order_id for p in payments],
+            "statuses": [p.status for p in payments],
+            "captured": [p.captured for p in payments],
+            "refunded": [p.refunded for p in payments],
+            "reasons": [p.reason for p in payments],
         },
     )
-    for payment in settled:
+    for payment in payments:
         log.info("payment settled", order_id=str(payment.order_id), status=payment.status)
-    return [Outgoing(answers[row.order_id][1], row.sequence, str(row.order_id)) for row in rows]
 
 
 def _write_ledger(
@@ -185,9 +201,9 @@ def _write_ledger(
 ) -> None:
     """One entry for each result that moved money."""
     moved = [
-        (r, balance(after[r.order_id]) - balance(before[r.order_id]), after[r.order_id].currency)
+        (r, after[r.order_id].balance - before[r.order_id].balance, after[r.order_id].currency)
         for r in results
-        if balance(after[r.order_id]) != balance(before[r.order_id])
+        if after[r.order_id].balance != before[r.order_id].balance
     ]
     if moved:
         connection.execute(
@@ -202,15 +218,18 @@ def _write_ledger(
         )
 
 
-def balance(payment: PaymentState) -> int:
-    """What is with us of the order's money."""
-    return payment.captured - payment.refunded
-
-
 def consumer() -> Consumer:
     """What this service does with each message it reads."""
     return Consumer(
         PAYMENT.name,
         lock,
-        {ChargePayment.type: request_charges, RefundPayment.type: request_refunds},
+        {
+            ChargePayment.type: participant.action(
+                request_charges, success=PaymentCaptured, refusal=came_late
+            ),
+            RefundPayment.type: participant.compensation(
+                request_refunds, success=PaymentRefunded, nothing=refund_nothing
+            ),
+        },
+        parked=PaymentCommandParked,
     )

@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, U
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runtime.database import COLUMN_TYPES, NAMES, one_of
+from saga import tables
 
 
 class Status(StrEnum):
@@ -28,10 +29,11 @@ class Operation(StrEnum):
 
 
 class IntentState(StrEnum):
-    """REQUESTED until the gateway's answer is stored."""
+    """REQUESTED until the gateway's answer is stored, or until it is given up before it was ever tried."""
 
     REQUESTED = "REQUESTED"
     SETTLED = "SETTLED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 class Base(DeclarativeBase):
@@ -40,7 +42,7 @@ class Base(DeclarativeBase):
 
 
 class Payment(Base):
-    """An order's money, in minor units. `sequence` counts what was told of it through the outbox."""
+    """An order's money, in minor units. `reason` says why the last try was declined or refused."""
 
     __tablename__ = "payments"
     __table_args__ = (
@@ -57,7 +59,6 @@ class Payment(Base):
     captured: Mapped[int] = mapped_column(server_default="0")
     refunded: Mapped[int] = mapped_column(server_default="0")
     reason: Mapped[str | None]
-    sequence: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
@@ -66,20 +67,31 @@ class PaymentIntent(Base):
     """A call to the gateway that must be made: written first, made after, its result stored last.
 
     Whoever holds the lease makes the call; a lease that ran out is anybody's. The intent's id is the
-    gateway's idempotency key.
+    gateway's idempotency key, and each epoch, a new try, has an intent of its own.
     """
 
     __tablename__ = "payment_intents"
     __table_args__ = (
         CheckConstraint(one_of("operation", Operation), name="operation_known"),
         CheckConstraint(one_of("state", IntentState), name="state_known"),
-        UniqueConstraint("order_id", "operation"),
+        CheckConstraint("(settled_at IS NULL) = (state = 'REQUESTED')", name="settled_time"),
+        CheckConstraint("state <> 'WITHDRAWN' OR attempts = 0", name="withdrawn_untried"),
+        CheckConstraint("epoch > 0", name="epoch_positive"),
+        UniqueConstraint("order_id", "operation", "epoch"),
         Index("ix_payment_intents_due", "due_at", postgresql_where="state = 'REQUESTED'"),
+        Index(
+            "uq_payment_intents_open",
+            "order_id",
+            "operation",
+            unique=True,
+            postgresql_where="state = 'REQUESTED'",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
     order_id: Mapped[UUID] = mapped_column(ForeignKey("payments.order_id"))
     operation: Mapped[str]
+    epoch: Mapped[int]
     state: Mapped[str]
     payment_token: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(server_default="0")
@@ -106,3 +118,15 @@ class LedgerEntry(Base):
     currency: Mapped[str]
     gateway_reference: Mapped[str]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class WebhookDelivery(Base):
+    """A webhook that was taken, by the id its sender gave it: whoever sends it again changes nothing."""
+
+    __tablename__ = "webhook_deliveries"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    received_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+METADATA = (Base.metadata, tables.participant)

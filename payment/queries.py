@@ -2,38 +2,62 @@
 
 from sqlalchemy import text
 
-# Sorted, so that two processes lock the payments they share in one order.
+# After the fences, and sorted, so that two processes lock the payments they share in one order.
 LOCK_PAYMENTS = text("""
     SELECT 1 FROM payments WHERE order_id = ANY(CAST(:order_ids AS uuid[])) ORDER BY order_id FOR UPDATE
 """)
 
 READ_PAYMENTS = text("""
-    SELECT order_id, status, amount, currency, captured, refunded, reason, sequence FROM payments
+    SELECT order_id, status, amount, currency, captured, refunded, reason FROM payments
     WHERE order_id = ANY(CAST(:order_ids AS uuid[]))
 """)
 
-INSERT_PAYMENTS = text("""
+# A payment that was declined is requested again when its saga tries anew.
+REQUEST_PAYMENTS = text("""
     INSERT INTO payments (order_id, status, amount, currency)
-    SELECT order_id, status, amount, currency
+    SELECT order_id, 'REQUESTED', amount, currency
     FROM unnest(
-        CAST(:order_ids AS uuid[]), CAST(:statuses AS text[]),
-        CAST(:amounts AS bigint[]), CAST(:currencies AS text[])
-    ) AS row (order_id, status, amount, currency)
+        CAST(:order_ids AS uuid[]), CAST(:amounts AS bigint[]), CAST(:currencies AS text[])
+    ) AS row (order_id, amount, currency)
+    ON CONFLICT (order_id) DO UPDATE
+    SET status = excluded.status, amount = excluded.amount, currency = excluded.currency, reason = NULL,
+        updated_at = clock_timestamp()
 """)
 
-# One charge and one refund an order, whatever is asked how often.
+# Every order has a payment, also one whose refund came first; a declined one stays as it is.
+INSERT_REFUNDED = text("""
+    INSERT INTO payments (order_id, status, amount, currency)
+    SELECT order_id, 'REFUNDED', amount, currency
+    FROM unnest(
+        CAST(:order_ids AS uuid[]), CAST(:amounts AS bigint[]), CAST(:currencies AS text[])
+    ) AS row (order_id, amount, currency)
+    ON CONFLICT (order_id) DO NOTHING
+""")
+
 INSERT_INTENTS = text("""
-    INSERT INTO payment_intents (order_id, operation, state, payment_token)
-    SELECT order_id, :operation, 'REQUESTED', payment_token
-    FROM unnest(CAST(:order_ids AS uuid[]), CAST(:payment_tokens AS text[])) AS row (order_id, payment_token)
-    ON CONFLICT (order_id, operation) DO NOTHING
+    INSERT INTO payment_intents (order_id, operation, epoch, state, payment_token)
+    SELECT order_id, :operation, epoch, 'REQUESTED', payment_token
+    FROM unnest(
+        CAST(:order_ids AS uuid[]), CAST(:epochs AS bigint[]), CAST(:payment_tokens AS text[])
+    ) AS row (order_id, epoch, payment_token)
+""")
+
+# A charge that no executor has taken yet. One that is being claimed just now makes us wait for its claim,
+# and is then seen as tried.
+WITHDRAW_CHARGES = text("""
+    UPDATE payment_intents
+    SET state = 'WITHDRAWN', settled_at = clock_timestamp(), payment_token = NULL
+    WHERE order_id = ANY(CAST(:order_ids AS uuid[])) AND operation = 'charge'
+      AND state = 'REQUESTED' AND attempts = 0
+    RETURNING order_id
 """)
 
 # Delivered at COMMIT: the executor starts at once, and not before the intents are there.
 WAKE_EXECUTOR = text("SELECT pg_notify('payment_intents', '')")
 
 # The lease is `due_at` moved on: until then no other executor takes the intent. A refund waits for
-# its charge to be settled. The database's clock is the only clock.
+# its charge to be settled; of several charges the newest is the one that was good. The database's clock is
+# the only clock.
 CLAIM_INTENTS = text("""
     WITH due AS (
         SELECT intent.id FROM payment_intents intent
@@ -52,11 +76,12 @@ CLAIM_INTENTS = text("""
         FROM due WHERE intent.id = due.id
         RETURNING intent.id, intent.order_id, intent.operation, intent.payment_token, intent.attempts
     )
-    SELECT claimed.*, payment.amount, payment.currency, payment.captured, charge.id AS charge_id
-    FROM claimed
-    JOIN payments payment ON payment.order_id = claimed.order_id
-    LEFT JOIN payment_intents charge
-        ON charge.order_id = claimed.order_id AND charge.operation = 'charge'
+    SELECT claimed.*, payment.amount, payment.currency, payment.captured, (
+        SELECT charge.id FROM payment_intents charge
+        WHERE charge.order_id = claimed.order_id AND charge.operation = 'charge'
+        ORDER BY charge.epoch DESC LIMIT 1
+    ) AS charge_id
+    FROM claimed JOIN payments payment ON payment.order_id = claimed.order_id
 """)
 
 # Only what nobody settled before us: a late executor finds nothing left to do.
@@ -83,17 +108,15 @@ MARK_UNKNOWN = text("""
       AND payments.order_id = intent.order_id AND payments.status IN ('REQUESTED', 'CAPTURED')
 """)
 
-# One more thing is told of each payment named, whether it changes or is only told again.
 STORE_PAYMENTS = text("""
     UPDATE payments
     SET status = stored.status, captured = stored.captured, refunded = stored.refunded,
-        reason = stored.reason, sequence = payments.sequence + 1, updated_at = clock_timestamp()
+        reason = stored.reason, updated_at = clock_timestamp()
     FROM unnest(
         CAST(:order_ids AS uuid[]), CAST(:statuses AS text[]), CAST(:captured AS bigint[]),
         CAST(:refunded AS bigint[]), CAST(:reasons AS text[])
     ) AS stored (order_id, status, captured, refunded, reason)
     WHERE payments.order_id = stored.order_id
-    RETURNING payments.order_id, payments.sequence
 """)
 
 WRITE_LEDGER = text("""

@@ -8,7 +8,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 Readiness = Callable[[], Mapping[str, str]]
 
 
-def serve_health(bind: tuple[str, int], problems: Readiness) -> ThreadingHTTPServer:
+def readiness(problems: Mapping[str, str], warnings: Mapping[str, str]) -> tuple[int, dict[str, object]]:
+    """What `/readyz` answers: what only warns is for people, and leaves the process ready."""
+    status = "fail" if problems else "warn" if warnings else "pass"
+    return 503 if problems else 200, {"status": status, "checks": {**warnings, **problems}}
+
+
+def serve_health(
+    bind: tuple[str, int], problems: Readiness, warnings: Readiness = dict
+) -> ThreadingHTTPServer:
     """Answer on `bind` from a thread: live always, ready when `problems()` is empty."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -16,8 +24,7 @@ def serve_health(bind: tuple[str, int], problems: Readiness) -> ThreadingHTTPSer
             if self.path == "/livez":
                 self._answer(200, {"status": "pass"})
             elif self.path == "/readyz":
-                wrong = dict(problems())
-                self._answer(503 if wrong else 200, {"status": "fail" if wrong else "pass", "checks": wrong})
+                self._answer(*readiness(problems(), warnings()))
             else:
                 self._answer(404, {"status": "unknown path"})
 

@@ -57,14 +57,20 @@ def judge(fence: Fence, command: Command) -> Verdict:
 
 
 def admit(fence: Fence, command: Command, verdict: Verdict) -> Fence:
-    """The fence after a command was judged, before what it asks for is done."""
-    epoch = max(fence.epoch, command.epoch)
-    if verdict is Verdict.DO:
-        begun = FenceState.UNDOING if command.compensation else FenceState.BEGUN
-        return replace(fence, state=begun, epoch=epoch)
-    if verdict is Verdict.NOTHING:
-        return replace(fence, state=FenceState.TOMBSTONE, epoch=epoch)
-    return replace(fence, epoch=epoch)
+    """The fence after a command was judged, before what it asks for is done.
+
+    The epoch is that of what is under way: a compensation brings its own, a refused command none.
+    """
+    match verdict:
+        case Verdict.DO:
+            begun = FenceState.UNDOING if command.compensation else FenceState.BEGUN
+            return replace(fence, state=begun, epoch=command.epoch)
+        case Verdict.NOTHING:
+            return replace(fence, state=FenceState.TOMBSTONE, epoch=command.epoch)
+        case Verdict.REFUSE:
+            return fence
+        case _:
+            return replace(fence, epoch=max(fence.epoch, command.epoch))
 
 
 def settle(fence: Fence, reply: Reply, *, compensation: bool, good: bool) -> Fence:
@@ -74,6 +80,11 @@ def settle(fence: Fence, reply: Reply, *, compensation: bool, good: bool) -> Fen
     """
     begun, after = _SETTLED[compensation]
     return replace(fence, state=after[good], reply=reply) if fence.state is begun else fence
+
+
+def bury(fence: Fence, reply: Reply) -> Fence:
+    """The tombstone with what was answered: that there was nothing to undo."""
+    return replace(fence, reply=reply)
 
 
 def _always(verdict: Verdict) -> Rule:
@@ -104,7 +115,7 @@ COMPENSATION: Mapping[FenceState, Rule] = {
     FenceState.UNDOING: _always(Verdict.WAIT),
     FenceState.UNDO_FAILED: _if_newer,
     FenceState.UNDONE: _always(Verdict.REPEAT),
-    FenceState.TOMBSTONE: _always(Verdict.NOTHING),
+    FenceState.TOMBSTONE: _always(Verdict.REPEAT),
 }
 
 _SETTLED: Mapping[bool, tuple[FenceState, Mapping[bool, FenceState]]] = {

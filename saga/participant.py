@@ -4,7 +4,7 @@ A service that takes part says how it acts and how it undoes; repeats, late comm
 that come first are kept from it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,10 +14,12 @@ from sqlalchemy import Connection, Row
 from contracts.messages import MESSAGES, Command, Message, Reply
 from messaging.consumer import Handler
 from saga import sql
-from saga.fence import Fence, FenceState, Verdict, admit, judge, settle
+from saga.fence import Fence, FenceState, Verdict, admit, bury, judge, settle
 
 # Given commands of different sagas, answers one by one; None where the answer comes later, by `finish`.
 Act = Callable[[Connection, Sequence[Any]], Sequence[Reply | None]]
+
+Place = tuple[UUID, str]  # a saga and its step: where a fence stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +42,33 @@ class Result:
 
 
 def lock(connection: Connection, messages: Sequence[Message]) -> None:
-    """Make the fences that are missing and lock all that a batch's commands go through, in sorted order."""
-    places = sorted({(_saga_id(m), m.step) for m in messages if isinstance(m, Command)})
-    wanted = {"saga_ids": [saga_id for saga_id, _ in places], "steps": [step for _, step in places]}
-    if places:
-        connection.execute(sql.MAKE_FENCES, wanted)
-        connection.execute(sql.LOCK_FENCES, wanted)
+    """Lock the fences that a batch's commands go through."""
+    lock_steps(connection, [(_saga_id(m), m.step) for m in messages if isinstance(m, Command)])
+
+
+def lock_steps(connection: Connection, places: Iterable[Place]) -> None:
+    """Make the fences that are missing and lock them all, in sorted order: before any other row."""
+    if wanted := sorted(set(places)):
+        connection.execute(sql.MAKE_FENCES, _columns(wanted))
+        connection.execute(sql.LOCK_FENCES, _columns(wanted))
 
 
 def action(act: Act, *, success: type[Reply], refusal: Callable[[Command], Reply]) -> Handler:
     """The handler of a step's command. `refusal` answers an action that comes after its compensation."""
-    return _handler(act, success, {Verdict.REFUSE: refusal})
+
+    def refuse(_connection: Connection, commands: Sequence[Command]) -> list[Reply]:
+        return [refusal(command) for command in commands]
+
+    return _handler({Verdict.DO: act, Verdict.REFUSE: refuse}, success)
 
 
-def compensation(act: Act, *, success: type[Reply], nothing: Callable[[Command], Reply]) -> Handler:
-    """The handler of a step's compensation. `nothing` answers where there was nothing to undo."""
-    return _handler(act, success, {Verdict.NOTHING: nothing})
+def compensation(act: Act, *, success: type[Reply], nothing: Act) -> Handler:
+    """The handler of a step's compensation.
+
+    `nothing` answers where there was nothing to undo, once a step, and may keep what the service wants to
+    know of that.
+    """
+    return _handler({Verdict.DO: act, Verdict.NOTHING: nothing}, success)
 
 
 def finish(connection: Connection, results: Sequence[Result]) -> list[Message]:
@@ -73,13 +86,11 @@ def finish(connection: Connection, results: Sequence[Result]) -> list[Message]:
     return list(replies)
 
 
-def _handler(act: Act, success: type[Reply], answers: dict[Verdict, Callable[[Command], Reply]]) -> Handler:
+def _handler(acts: Mapping[Verdict, Act], success: type[Reply]) -> Handler:
     def handle(connection: Connection, messages: Sequence[Message]) -> list[Message]:
-        commands = [message for message in messages if isinstance(message, Command)]
-        judged = _judge(connection, commands)
-        acted = [each.command for each in judged if each.verdict is Verdict.DO]
-        done = dict(zip([c.key for c in acted], act(connection, acted) if acted else (), strict=True))
-        told = [(each, _reply(each, done, answers)) for each in judged]
+        judged = _judge(connection, [message for message in messages if isinstance(message, Command)])
+        answers = _act(connection, acts, judged)
+        told = [(each, _reply(each, answers)) for each in judged]
         _store(connection, [_after(each, reply, success) for each, reply in told])
         return [reply for _, reply in told if reply is not None]
 
@@ -96,27 +107,35 @@ def _judge(connection: Connection, commands: Sequence[Command]) -> list[Judged]:
     return judged
 
 
-def _reply(
-    judged: Judged, done: dict[str, Reply | None], answers: dict[Verdict, Callable[[Command], Reply]]
-) -> Reply | None:
+def _act(
+    connection: Connection, acts: Mapping[Verdict, Act], judged: Sequence[Judged]
+) -> dict[str, Reply | None]:
+    """What each act answers to the commands that are its own, by their key."""
+    answers: dict[str, Reply | None] = {}
+    for verdict, act in acts.items():
+        commands = [each.command for each in judged if each.verdict is verdict]
+        if commands:
+            answers |= zip([c.key for c in commands], act(connection, commands), strict=True)
+    return answers
+
+
+def _reply(judged: Judged, answers: Mapping[str, Reply | None]) -> Reply | None:
     """The answer to a command, under its own epoch; None where it comes later."""
-    match judged.verdict:
-        case Verdict.DO:
-            reply = done[judged.command.key]
-        case Verdict.REPEAT:
-            reply = judged.fence.reply
-        case Verdict.WAIT:
-            return None
-        case verdict:
-            reply = answers[verdict](judged.command)
+    if judged.verdict is Verdict.WAIT:
+        return None
+    reply = judged.fence.reply if judged.verdict is Verdict.REPEAT else answers[judged.command.key]
     return _stamp(reply, judged.command.epoch) if reply is not None else None
 
 
 def _after(judged: Judged, reply: Reply | None, success: type[Reply]) -> Fence:
-    if judged.verdict is Verdict.DO and reply is not None:
-        undoing = judged.command.compensation
-        return settle(judged.fence, reply, compensation=undoing, good=isinstance(reply, success))
-    return judged.fence
+    match judged.verdict, reply:
+        case Verdict.DO, Reply():
+            undoing = judged.command.compensation
+            return settle(judged.fence, reply, compensation=undoing, good=isinstance(reply, success))
+        case Verdict.NOTHING, Reply():
+            return bury(judged.fence, reply)
+        case _:
+            return judged.fence
 
 
 def _stamp(reply: Reply, epoch: int) -> Reply:
@@ -128,11 +147,12 @@ def _saga_id(message: Message) -> UUID:
     return UUID(message.key)
 
 
-def _read(connection: Connection, places: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Fence]:
-    rows = connection.execute(
-        sql.READ_FENCES,
-        {"saga_ids": [saga_id for saga_id, _ in places], "steps": [step for _, step in places]},
-    )
+def _columns(places: Sequence[Place]) -> dict[str, Any]:
+    return {"saga_ids": [saga_id for saga_id, _ in places], "steps": [step for _, step in places]}
+
+
+def _read(connection: Connection, places: Sequence[Place]) -> dict[Place, Fence]:
+    rows = connection.execute(sql.READ_FENCES, _columns(places))
     return {(row.saga_id, row.step): _fence(row) for row in rows}
 
 
