@@ -17,7 +17,7 @@ from order.app import create_app
 from payment import handlers as payment
 from payment.executor import Executor, call
 from payment.gateway import HttpGateway
-from tests.crash.faults import Points
+from tests.integration.crash.faults import Points
 from web.app import WebSettings
 
 CONSUMERS = {each.service: each for each in (order.consumer(), payment.consumer(), inventory.consumer())}

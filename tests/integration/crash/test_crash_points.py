@@ -20,8 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from contracts.services import SERVICES
 from runtime.waiting import until
 from stack.layout import ROOT
-from tests.crash.faults import MODES, Points, Struck
-from tests.crash.one_order import ATTEMPTS_MAX, Pipeline
+from tests.integration.crash.faults import MODES, Points, Struck
+from tests.integration.crash.one_order import ATTEMPTS_MAX, Pipeline
 
 ORDERS = {
     "COMPLETED": {"items": [{"sku": "PIZZA", "quantity": 2}, {"sku": "LAPTOP", "quantity": 1}]},
