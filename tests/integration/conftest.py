@@ -1,6 +1,7 @@
 """One Postgres for all integration tests; for each test, databases cloned from migrated ones."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from migrations.bootstrap import bootstrap, keep_apart
 from migrations.database import admin_engine
 from runtime.environment import Environment
 from stack.postgres import cluster
+from tests.cashier import Cashier, GatewayProcess
 
 
 class Databases:
@@ -96,3 +98,22 @@ def engine_of(databases) -> Iterator:
     yield open_engine
     for engine in opened:
         engine.dispose()
+
+
+@pytest.fixture
+def cashier(engine_of) -> Cashier:
+    """The payment service, without its processes."""
+    return Cashier(engine_of("payment"), engine_of("payment", "migrator"))
+
+
+@pytest.fixture
+def gateway_at(tmp_path, free_port) -> Iterator:
+    """A function that starts the simulated gateway, and gives its URL."""
+    with ExitStack() as running:
+
+        def start(**settings) -> str:
+            port = free_port()
+            process = GatewayProcess(port, str(tmp_path / f"ledger-{port}.sqlite"))
+            return running.enter_context(process.running(**settings))
+
+        yield start
