@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from contracts.messages import Money
 from messaging.errors import is_messages_own
 from payment import handlers, queries
-from payment.gateway import Gateway, HttpGateway, Outcome, OutcomeUnknown
+from payment.gateway import ANSWER_SECONDS, CONNECT_SECONDS, Gateway, HttpGateway, Outcome, OutcomeUnknown
 from payment.handlers import Result, Unanswered
 from payment.models import Operation
 from runtime.database import connect_engine, database_url
@@ -32,11 +32,16 @@ from runtime.waiting import Backoff
 log = structlog.get_logger(__name__)
 
 CALLS_AT_ONCE = 16
-LEASE_SECONDS = 30  # longer than a question and a call, each with its time-outs
+STORE_SECONDS = 16.0  # how long it may take until an answer is stored
 SWEEP_SECONDS = 1.0  # how long an intent whose wake-up was lost may wait
 # Money whose fate is not known is never given up: it is asked for ever more slowly, and shows as UNKNOWN.
 _ASK_AGAIN = Backoff(first_seconds=0.5, most_seconds=300.0)
 _DATABASE = Backoff(attempts=12, first_seconds=0.1, most_seconds=5.0)
+
+
+def lease_seconds(answer_seconds: float = ANSWER_SECONDS) -> float:
+    """How long an intent is one executor's: a question and a call, with their time-outs, and the storing."""
+    return 2 * (CONNECT_SECONDS + answer_seconds) + STORE_SECONDS
 
 
 def call(gateway: Gateway, intent: Row[Any]) -> Result:
@@ -65,6 +70,7 @@ class Executor:
     gateway: Gateway
     name: str
     stop: threading.Event
+    lease_seconds: float = field(default_factory=lease_seconds)
     wake: threading.Event = field(default_factory=threading.Event)
     _calls: dict[Future[Result], Row[Any]] = field(default_factory=dict)
     _turned_at: float = field(default_factory=time.monotonic)
@@ -105,7 +111,7 @@ class Executor:
 
     def _claim(self, room: int) -> Sequence[Row[Any]]:
         with self.engine.begin() as connection:
-            wanted = {"limit": room, "executor": self.name, "lease_seconds": LEASE_SECONDS}
+            wanted = {"limit": room, "executor": self.name, "lease_seconds": self.lease_seconds}
             return connection.execute(queries.CLAIM_INTENTS, wanted).all()
 
     def _store(self) -> bool:
@@ -175,13 +181,15 @@ def main() -> None:
     environment = Environment()
     url = database_url(environment)
     gateway_url = environment.text("GATEWAY_URL")
+    answer_seconds = environment.whole("GATEWAY_TIMEOUT_SECONDS", int(ANSWER_SECONDS), low=1)
     health_bind = environment.bind("HEALTH_BIND")
     environment.check()
     configure("payment-executor")
     stop = stop_requested()
     engine = connect_engine(url, process="payment-executor", connections=2)
     name = instance_name("payment-executor")
-    executor = Executor(engine, HttpGateway(gateway_url, CALLS_AT_ONCE), name, stop)
+    gateway = HttpGateway(gateway_url, CALLS_AT_ONCE, answer_seconds)
+    executor = Executor(engine, gateway, name, stop, lease_seconds(answer_seconds))
     plain_url = url.set(drivername="postgresql").render_as_string(hide_password=False)
     threading.Thread(target=listen, args=(plain_url, executor.wake, stop), daemon=True).start()
     health = serve_health(health_bind, executor.problems)

@@ -8,7 +8,8 @@ import requests
 from contracts.messages import Money
 from runtime.errors import NeverlostError
 
-_TIMEOUT_SECONDS = (2.0, 5.0)  # to connect, to answer
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 5.0  # of silence; the setting GATEWAY_TIMEOUT_SECONDS says otherwise
 
 
 class OutcomeUnknown(NeverlostError):  # noqa: N818 - it says what is known
@@ -24,9 +25,10 @@ class Outcome:
 
 
 class Gateway(Protocol):
-    """What the executor needs of a gateway. `key` makes a repeated call harmless.
+    """What the executor needs of a gateway. `key` makes a repeated call harmless, whatever else it says.
 
-    Every method may block for some seconds and raises OutcomeUnknown when the answer is not certain.
+    A refund is declined where the charge was not good, or holds less than that any more. Every method may
+    block for some seconds and raises OutcomeUnknown when the answer is not certain.
     """
 
     def charge(self, key: str, money: Money, token: str) -> Outcome: ...
@@ -40,8 +42,9 @@ class Gateway(Protocol):
 class HttpGateway:
     """The adapter. One session: its pool keeps `connections` connections open between calls."""
 
-    def __init__(self, url: str, connections: int) -> None:
+    def __init__(self, url: str, connections: int, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._url = url.rstrip("/")
+        self._timeout = (CONNECT_SECONDS, answer_seconds)
         self._session = requests.Session()
         self._session.mount(self._url, requests.adapters.HTTPAdapter(pool_maxsize=connections))
 
@@ -67,7 +70,7 @@ class HttpGateway:
                 self._url + path,
                 json=body,
                 headers={"Idempotency-Key": key},
-                timeout=_TIMEOUT_SECONDS,
+                timeout=self._timeout,
                 allow_redirects=False,
             )
         except requests.RequestException as error:

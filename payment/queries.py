@@ -84,6 +84,13 @@ CLAIM_INTENTS = text("""
     FROM claimed JOIN payments payment ON payment.order_id = claimed.order_id
 """)
 
+# No row back means that the webhook was taken before. A concurrent twin waits here for our commit.
+TAKE_WEBHOOK = text("""
+    INSERT INTO webhook_deliveries (id) VALUES (:id) ON CONFLICT DO NOTHING RETURNING id
+""")
+
+FIND_INTENT = text("SELECT id, order_id, operation FROM payment_intents WHERE id = CAST(:id AS uuid)")
+
 # Only what nobody settled before us: a late executor finds nothing left to do.
 SETTLE_INTENTS = text("""
     UPDATE payment_intents

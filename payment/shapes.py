@@ -1,5 +1,6 @@
 """The payment service's answers, for its OpenAPI document and for tests."""
 
+from typing import Literal
 from uuid import UUID
 
 from payment.models import Status
@@ -22,3 +23,9 @@ class Payments(Shape):
 
     payments: list[Payment]
     next_cursor: Cursor
+
+
+class Taken(Shape):
+    """What a webhook said is known now."""
+
+    status: Literal["taken"]

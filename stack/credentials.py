@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runtime.secrets import secret
 
-NAMES = ("postgres", "operator_token")
+NAMES = ("postgres", "operator_token", "gateway_webhook_secret")
 
 
 def make(folder: Path) -> None:

@@ -39,6 +39,8 @@ def _gateway(layout: Layout) -> Node:
             "HTTP_BIND": layout.address("gateway"),
             "GATEWAY_DATABASE": str(layout.state / "gateway.sqlite"),
             "PAYMENT_FAILURE_RATE": str(layout.payment_failure_rate),
+            "WEBHOOK_URL": f"{layout.url('payment')}/webhooks/gateway",
+            **_webhook_secret(layout),
         },
     )
 
@@ -61,8 +63,14 @@ def _api(layout: Layout, service: Service) -> Node:
             **database(layout, service),
             **_patience(layout, service),
             **limits,
+            **(_webhook_secret(layout) if service is PAYMENT else {}),
         },
     )
+
+
+def _webhook_secret(layout: Layout) -> dict[str, str]:
+    """The gateway signs with it, and the payment service knows the gateway by it."""
+    return {"WEBHOOK_SECRET_FILE": str(layout.secrets / "gateway_webhook_secret")}
 
 
 def _worker(layout: Layout, service: Service) -> Node:

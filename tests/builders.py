@@ -12,6 +12,7 @@ from contracts.messages import (
     OrderCompleted,
     PaymentCaptured,
     RefundPayment,
+    ReleaseStock,
     ReserveStock,
 )
 from messaging.envelope import Delivery
@@ -49,21 +50,30 @@ def a_delivery(message: Message, **changes) -> Delivery:
     return Delivery(**{**values, **changes})
 
 
-def reserve(sku: str = "PIZZA", quantity: int = 1, order_id: UUID | None = None) -> ReserveStock:
-    return ReserveStock(order_id=order_id or uuid4(), items=(Item(sku=sku, quantity=quantity),))
+def reserve(
+    sku: str = "PIZZA", quantity: int = 1, order_id: UUID | None = None, epoch: int = 1
+) -> ReserveStock:
+    items = (Item(sku=sku, quantity=quantity),)
+    return ReserveStock(order_id=order_id or uuid4(), items=items, epoch=epoch)
+
+
+def release(order_id: UUID | None = None, epoch: int = 1) -> ReleaseStock:
+    return ReleaseStock(order_id=order_id or uuid4(), epoch=epoch)
 
 
 def completed(order_id: UUID) -> OrderCompleted:
     return OrderCompleted(order_id=order_id)
 
 
-def charge(amount: int = 1250, token: str = "tok_ok", order_id: UUID | None = None) -> ChargePayment:
+def charge(
+    amount: int = 1250, token: str = "tok_ok", order_id: UUID | None = None, epoch: int = 1
+) -> ChargePayment:
     total = Money(amount=amount, currency="EUR")
-    return ChargePayment(order_id=order_id or uuid4(), total=total, payment_token=token)
+    return ChargePayment(order_id=order_id or uuid4(), total=total, payment_token=token, epoch=epoch)
 
 
-def refund(order_id: UUID, amount: int = 1250) -> RefundPayment:
-    return RefundPayment(order_id=order_id, total=Money(amount=amount, currency="EUR"))
+def refund(order_id: UUID, amount: int = 1250, epoch: int = 1) -> RefundPayment:
+    return RefundPayment(order_id=order_id, total=Money(amount=amount, currency="EUR"), epoch=epoch)
 
 
 def captured(order_id: UUID, amount: int = 1250) -> PaymentCaptured:

@@ -1,7 +1,7 @@
 """One Postgres for all integration tests; for each test, databases cloned from migrated ones."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from migrations.bootstrap import bootstrap, keep_apart
 from migrations.database import admin_engine
 from runtime.environment import Environment
 from stack.postgres import cluster
+from tests.cashier import Cashier, GatewayProcess
 from web.app import WebSettings
 
 OPERATORS_TOKEN = "the-operators-token"
@@ -136,3 +137,22 @@ def client_of(databases):
     yield open_client
     for app in opened:
         app.extensions["engine"].dispose()
+
+
+@pytest.fixture
+def cashier(engine_of) -> Cashier:
+    """The payment service, without its processes."""
+    return Cashier(engine_of("payment"), engine_of("payment", "migrator"))
+
+
+@pytest.fixture
+def gateway_at(tmp_path, free_port) -> Iterator:
+    """A function that starts the simulated gateway, and gives its URL."""
+    with ExitStack() as running:
+
+        def start(**settings) -> str:
+            port = free_port()
+            process = GatewayProcess(port, str(tmp_path / f"ledger-{port}.sqlite"))
+            return running.enter_context(process.running(**settings))
+
+        yield start

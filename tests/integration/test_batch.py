@@ -4,16 +4,15 @@ import threading
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import NullPool, create_engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from contracts.messages import ReleaseStock
 from inventory import handlers as inventory
 from messaging import dead_letters
 from messaging.batch import BatchProcessor
 from messaging.redrive import redrive
 from payment import handlers as payment
-from tests.builders import a_delivery, an_event_id, charge, completed, refund, reserve
+from tests.builders import a_delivery, an_event_id, charge, completed, refund, release, reserve
 
 
 @pytest.fixture
@@ -34,6 +33,13 @@ class Service:
 
     def process(self, *deliveries):
         self.processor.process(deliveries)
+
+    def statements(self, messages):
+        """How many statements the database is sent for a batch."""
+        sent = []
+        event.listen(self.engine, "before_cursor_execute", lambda *_: sent.append(1))
+        self.process(*map(a_delivery, messages))
+        return len(sent)
 
     def rows(self, statement):
         with self.owner.connect() as connection:
@@ -135,7 +141,7 @@ def test_later_messages_of_a_held_key_queue_and_others_go_on(stock):
     stock.process(a_delivery(completed(command.order_id)), a_delivery(reserve()))
 
     assert stock.letters() == [(command.key, "culprit"), (command.key, "queued")]
-    assert len(stock.told()) == 1
+    assert [kind for _, kind, _ in stock.told()] == ["stock.command-parked.v1", "stock.reserved.v1"]
 
 
 def test_a_compensation_passes_the_hold(money):
@@ -145,7 +151,7 @@ def test_a_compensation_passes_the_hold(money):
     money.process(a_delivery(refund(order.order_id)))
 
     assert money.letters() == [(order.key, "culprit")]
-    assert [kind for _, kind, _ in money.told()] == ["payment.refunded.v1"]
+    assert [kind for _, kind, _ in money.told()] == ["payment.command-parked.v1", "payment.refunded.v1"]
 
 
 def test_a_redrive_handles_the_key_in_order_and_frees_it(stock):
@@ -176,8 +182,8 @@ def _reserve_by_hand(stock, order_id: UUID):
         connection.execute(text("UPDATE stock SET on_hand = on_hand - 2, reserved = 2 WHERE sku = 'PIZZA'"))
         connection.execute(
             text(
-                "INSERT INTO reservations (order_id, status, items, sequence)"
-                """ VALUES (:id, 'RESERVED', '[{"sku": "PIZZA", "quantity": 2}]', 1)"""
+                "INSERT INTO reservations (order_id, status, items)"
+                """ VALUES (:id, 'RESERVED', '[{"sku": "PIZZA", "quantity": 2}]')"""
             ),
             {"id": order_id},
         )
@@ -260,16 +266,14 @@ def test_a_culprit_parked_during_a_redrive_keeps_its_key_held(money, stock):
     """The redrive has found no more letters and is about to let go of the key."""
     command = completed(uuid4())
     stock.process(a_delivery(command))
-    release = ReleaseStock(order_id=command.order_id)
+    late = release(command.order_id)
     with stock.engine.begin() as redriving:
         redriving.execute(text("SELECT 1 FROM key_holds FOR UPDATE"))
         redriving.execute(text("UPDATE dead_letters SET settled_at = clock_timestamp()"))
         redriving.execute(text("DELETE FROM key_holds"))
         with stock.owner.begin() as connection:
-            connection.execute(
-                text("ALTER TABLE reservations ADD CONSTRAINT closed CHECK (status <> 'RELEASED')")
-            )
-        worker = threading.Thread(target=stock.process, args=(a_delivery(release),))
+            connection.execute(text("ALTER TABLE fences ADD CONSTRAINT closed CHECK (state <> 'tombstone')"))
+        worker = threading.Thread(target=stock.process, args=(a_delivery(late),))
         worker.start()
         worker.join(timeout=1)
         assert worker.is_alive()  # it waits for the redrive
@@ -277,6 +281,28 @@ def test_a_culprit_parked_during_a_redrive_keeps_its_key_held(money, stock):
 
     assert stock.letters() == [(command.key, "culprit")]
     assert stock.rows("SELECT key FROM key_holds") == [(command.key,)]
+
+
+def test_a_parked_command_is_told_to_its_saga_once(stock):
+    culprit = a_delivery(reserve(), value=b"{}")
+
+    stock.process(culprit)
+    stock.process(culprit)
+
+    assert stock.told() == [(culprit.key, "stock.command-parked.v1", 1)]
+
+
+@pytest.mark.parametrize("kind", [reserve, release])
+def test_a_batch_takes_as_many_statements_for_many_orders_as_for_few(stock, kind):
+    few, many = ([reserve() for _ in range(number)] for number in (2, 60))
+    if kind is release:
+        stock.process(*map(a_delivery, few + many))
+        few, many = ([release(each.order_id) for each in batch] for batch in (few, many))
+    stock.process(a_delivery(kind()))  # what a processor asks for once is asked for
+
+    counts = [stock.statements(batch) for batch in (few, many)]
+
+    assert counts[0] == counts[1] < 20
 
 
 def test_the_list_of_dead_letters_names_what_a_person_needs(stock):

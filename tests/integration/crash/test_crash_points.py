@@ -56,7 +56,9 @@ def gateway(tmp_path_factory, free_port):
 @pytest.fixture
 def stage(databases, gateway):
     owners = {s.name: create_engine(databases.url(s.name, "migrator")) for s in SERVICES}
-    yield Stage({s.name: databases.url(s.name) for s in SERVICES}, owners, gateway)
+    stage = Stage({s.name: databases.url(s.name) for s in SERVICES}, owners, gateway)
+    yield stage
+    stage.whole.close()
     for owner in owners.values():
         owner.dispose()
 
@@ -66,9 +68,10 @@ class Stage:
 
     def __init__(self, urls, owners, gateway_url):
         self.urls, self.owners, self.gateway_url = urls, owners, gateway_url
+        self.whole = self.pipeline(Points())  # what everything is recovered by
 
-    def pipeline(self, points=None):
-        return Pipeline(self.urls, self.owners, self.gateway_url, points or Points())
+    def pipeline(self, points):
+        return Pipeline(self.urls, self.owners, self.gateway_url, points)
 
     def perform(self, key, body, points):
         """One life of all processes, until the fault ends it."""
@@ -80,6 +83,7 @@ class Stage:
             pipeline.close()
 
     def perform_in_a_child(self, key, body, points):
+        self.whole.close()
         for owner in self.owners.values():
             owner.dispose()  # connections are not shared over a fork
         child = os.fork()
@@ -102,14 +106,10 @@ class Stage:
 
     def recover(self, key, body):
         """The order's id, once everything has come to rest."""
-        pipeline = self.pipeline()
-        try:
-            answers = (pipeline.place(key, body) for _ in range(ATTEMPTS_MAX))
-            order_id = next(answer for answer in answers if answer)
-            pipeline.recover(order_id)
-            assert pipeline.place(key, body) == order_id
-        finally:
-            pipeline.close()
+        answers = (self.whole.place(key, body) for _ in range(ATTEMPTS_MAX))
+        order_id = next(answer for answer in answers if answer)
+        self.whole.recover(order_id)
+        assert self.whole.place(key, body) == order_id
         return order_id
 
     def rows(self, service, statement, **values):
