@@ -46,7 +46,7 @@ class Webhook(BaseModel):
 TAKE = Operation(
     "Take what the gateway tells by itself",
     {200: Taken},
-    "Signed in the way of Standard Webhooks; one that was taken before is answered again, and changes nothing.",
+    "Signed in the way of Standard Webhooks; one that was taken before changes nothing.",
     body=Webhook,
     problems={
         401: "The signature is missing or wrong, or the timestamp is not of now.",

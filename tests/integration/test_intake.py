@@ -9,6 +9,8 @@ from sqlalchemy import event, text
 
 from migrations.database import admin_engine
 from order.api import order_routes
+from order.handlers import orchestrator
+from order.saga import Patience
 from runtime.database import connect_engine
 from runtime.waiting import until
 from web.app import WebSettings, service_app
@@ -28,7 +30,8 @@ class OrderService:
         self.engine = connect_engine(url, process="test", connections=connections)
         self.intake = Intake(self.engine, limit)
         settings = WebSettings(url, (), "token")
-        self.app = service_app("order", settings, self.engine, order_routes(self.engine, self.intake))
+        routes = order_routes(self.engine, orchestrator(Patience()), self.intake)
+        self.app = service_app("order", settings, self.engine, routes)
 
     def post(self, body, *, key=None, path="/orders", bearer=None, **headers):
         if key is not None:
