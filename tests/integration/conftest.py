@@ -5,10 +5,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, text
+from alembic.config import Config
+from sqlalchemy import URL, Engine, NullPool, create_engine, text
 
 from contracts.services import SERVICE, SERVICES, Service
-from migrations.__main__ import upgrade
+from migrations.__main__ import ROOT, upgrade
 from migrations.bootstrap import bootstrap, keep_apart
 from migrations.database import admin_engine
 from runtime.environment import Environment
@@ -84,6 +85,20 @@ def databases(migrated) -> Iterator[Databases]:
     copies = Databases(*migrated)
     yield copies
     copies.drop()
+
+
+@pytest.fixture
+def migrate(databases):
+    """A function that runs an Alembic command on one service's database, as its migrator."""
+
+    def run(service, action, *arguments):
+        config = Config(ROOT / "alembic.ini", ini_section=service)
+        engine = create_engine(databases.url(service, "migrator"), poolclass=NullPool)
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            action(config, *arguments)
+
+    return run
 
 
 @pytest.fixture
