@@ -13,6 +13,7 @@ from migrations.__main__ import ROOT, upgrade
 from migrations.bootstrap import bootstrap, keep_apart
 from migrations.database import admin_engine
 from runtime.environment import Environment
+from runtime.logs import configure
 from stack.postgres import cluster
 from tests.cashier import Cashier, GatewayProcess
 
@@ -113,6 +114,13 @@ def engine_of(databases) -> Iterator:
     yield open_engine
     for engine in opened:
         engine.dispose()
+
+
+@pytest.fixture
+def logged(caplog):
+    """A function that gives what was logged, one dictionary a line."""
+    configure("test")
+    return lambda: [record.msg for record in caplog.records if isinstance(record.msg, dict)]
 
 
 @pytest.fixture
