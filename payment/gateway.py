@@ -83,6 +83,9 @@ def _outcome(response: requests.Response) -> Outcome:
         raise OutcomeUnknown(f"the gateway answered {response.status_code}")
     try:
         body = response.json()
-        return Outcome(str(body["reference"]), body["declined"])
+        reference, declined = str(body["reference"]), body["declined"]
     except (ValueError, KeyError, TypeError) as error:
         raise OutcomeUnknown("the gateway's answer could not be read") from error
+    if declined is not None and not isinstance(declined, str):
+        raise OutcomeUnknown("the gateway's answer says neither yes nor why not")
+    return Outcome(reference, declined)

@@ -42,12 +42,14 @@ class Cashier:
     def executing(self, url):
         """An executor runs all the while."""
         stop = threading.Event()
-        running = threading.Thread(target=self.executor(url, stop).run)
+        executor = self.executor(url, stop)
+        running = threading.Thread(target=executor.run)
         running.start()
         try:
             yield
         finally:
             stop.set()
+            executor.wake.set()
             running.join(timeout=30)
 
     def rows(self, statement):

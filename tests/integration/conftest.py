@@ -5,13 +5,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, event, text
+from alembic.config import Config
+from sqlalchemy import URL, Engine, NullPool, create_engine, event, text
 
 from contracts.services import SERVICE, SERVICES, Service
-from migrations.__main__ import upgrade
+from migrations.__main__ import ROOT, upgrade
 from migrations.bootstrap import bootstrap, keep_apart
 from migrations.database import admin_engine
 from runtime.environment import Environment
+from runtime.logs import configure
 from stack.postgres import cluster
 from tests.cashier import Cashier, GatewayProcess
 from web.app import WebSettings
@@ -90,6 +92,20 @@ def databases(migrated) -> Iterator[Databases]:
 
 
 @pytest.fixture
+def migrate(databases):
+    """A function that runs an Alembic command on one service's database, as its migrator."""
+
+    def run(service, action, *arguments):
+        config = Config(ROOT / "alembic.ini", ini_section=service)
+        engine = create_engine(databases.url(service, "migrator"), poolclass=NullPool)
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            action(config, *arguments)
+
+    return run
+
+
+@pytest.fixture
 def engine_of(databases) -> Iterator:
     """A function from (service, duty) to an engine on that service's database."""
     opened: list[Engine] = []
@@ -137,6 +153,13 @@ def client_of(databases):
     yield open_client
     for app in opened:
         app.extensions["engine"].dispose()
+
+
+@pytest.fixture
+def logged(caplog):
+    """A function that gives what was logged, one dictionary a line."""
+    configure("test")
+    return lambda: [record.msg for record in caplog.records if isinstance(record.msg, dict)]
 
 
 @pytest.fixture

@@ -17,21 +17,6 @@ from migrations.database import admin_engine
 names = pytest.mark.parametrize("service", [s.name for s in SERVICES])
 
 
-@pytest.fixture
-def migrate(databases):
-    """A function that runs an Alembic command on one service's database, as its migrator."""
-
-    def run(service, action, *arguments):
-        engine = create_engine(databases.url(service, "migrator"))
-        with engine.begin() as connection:
-            config = Config(ROOT / "alembic.ini", ini_section=service)
-            config.attributes["connection"] = connection
-            action(config, *arguments)
-        engine.dispose()
-
-    return run
-
-
 @names
 def test_a_history_has_one_head(service):
     scripts = ScriptDirectory.from_config(Config(ROOT / "alembic.ini", ini_section=service))

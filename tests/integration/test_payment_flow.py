@@ -172,8 +172,7 @@ def test_a_charge_that_is_just_being_withdrawn_is_not_claimed(cashier, gateway_a
     assert cashier.open_intents() == []
 
 
-@pytest.mark.parametrize("number", range(4))
-def test_charges_and_refunds_at_once_agree_with_the_gateway(cashier, gateway_at, number):
+def test_charges_and_refunds_at_once_agree_with_the_gateway(cashier, gateway_at):
     url, orders = gateway_at(), [charge() for _ in range(25)]
     with cashier.executing(url):
         cashier.receives(*orders)
