@@ -7,14 +7,14 @@ from uuid import UUID
 
 from flask import Blueprint, Response, jsonify
 from pydantic import Field, StringConstraints
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row
 
 from order import queries
 from order.api import view as order_view
 from order.saga_shapes import Sagas, Timeline
 from order.shapes import Order
 from order.status import FINAL
-from order.timeline import timeline, view
+from order.timeline import public_timeline, timeline, view
 from saga import people, sql
 from saga.orchestrator import Orchestrator
 from saga.people import NotPossible, UnknownSaga
@@ -91,7 +91,7 @@ def saga_routes(engine: Engine, sagas: Orchestrator, limiter: Limiter) -> Bluepr
     @routes.get("/orders/<order_id>/timeline")
     @promises(TIMELINE)
     def show_timeline(order_id: str) -> Response:
-        return _show(engine, read_id(order_id, "order"), "order")
+        return jsonify(public_timeline(*_find(engine, read_id(order_id, "order"), "order")))
 
     @routes.get("/sagas")
     @promises(LIST)
@@ -113,7 +113,7 @@ def saga_routes(engine: Engine, sagas: Orchestrator, limiter: Limiter) -> Bluepr
     @promises(SHOW)
     @operator_only
     def show(saga_id: str) -> Response:
-        return _show(engine, read_id(saga_id, "saga"), "saga")
+        return jsonify(timeline(*_find(engine, read_id(saga_id, "saga"), "saga")))
 
     def act(name: str) -> Callable[[str], Response]:
         @promises(_act(name))
@@ -122,7 +122,7 @@ def saga_routes(engine: Engine, sagas: Orchestrator, limiter: Limiter) -> Bluepr
             wanted, note = read_id(saga_id, "saga"), read_body(Note)
             with _answering("saga"), engine.begin() as connection:
                 ACTS[name](sagas, connection, wanted, actor=note.by, note=note.note)
-            return _show(engine, wanted, "saga")
+            return jsonify(timeline(*_find(engine, wanted, "saga")))
 
         return carry_out
 
@@ -154,7 +154,6 @@ def _answering(what: str) -> Iterator[None]:
         raise Problem(409, f"{error}.") from None
 
 
-def _show(engine: Engine, saga_id: UUID, what: str) -> Response:
+def _find(engine: Engine, saga_id: UUID, what: str) -> tuple[Row[Any], list[Row[Any]]]:
     with _answering(what), engine.begin() as connection:
-        saga, log = people.find(connection, saga_id)
-    return jsonify(timeline(saga, log))
+        return people.find(connection, saga_id)

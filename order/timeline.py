@@ -5,12 +5,28 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from saga.state import Why
 from web.times import as_text
+
+# What people wrote is for people who may act; the customer sees that they did.
+_PEOPLES = ("retry", "compensate", "resolve")
 
 
 def timeline(saga: Row[Any], log: Sequence[Row[Any]]) -> dict[str, Any]:
     """The saga and everything that happened to it, oldest first."""
     return {**view(saga), "entries": [_entry(line) for line in log]}
+
+
+def public_timeline(saga: Row[Any], log: Sequence[Row[Any]]) -> dict[str, Any]:
+    """The same without the names and notes of those who stepped in."""
+    whole = timeline(saga, log)
+    if whole["cause"] and whole["cause"]["why"] == Why.OPERATOR:
+        whole["cause"]["detail"] = None
+    for entry in whole["entries"]:
+        if entry["kind"] in _PEOPLES:
+            entry.pop("actor", None)
+            entry.pop("note", None)
+    return whole
 
 
 def view(saga: Row[Any]) -> dict[str, Any]:

@@ -139,6 +139,7 @@ def test_a_person_tries_again_and_the_note_is_kept(orders, stuck):
     assert (noted.kind, noted.actor, noted.note) == ("retry", "ada", "the gateway is back")
     assert (sent.kind, sent.attempt) == ("command", 2)
     assert timeline.saga.state == "RUNNING"
+    assert "the gateway is back" not in orders.get(f"/orders/{stuck}/timeline").get_data(as_text=True)
     assert orders.get(f"/orders/{stuck}").get_json()["needs_attention"] is False
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from runtime.waiting import until
+from stack.layout import ROOT
 from tests.conftest import DEADLINE_SECONDS
 from tests.invariants import assert_nothing_lost_or_doubled
 
@@ -144,3 +146,20 @@ def test_kafka_down_for_longer_than_every_deadline_cancels_no_order(system):
 
     assert {system.final_status(order, within_seconds=120) for order in accepted} == {"COMPLETED"}
     assert_nothing_lost_or_doubled(system, accepted)
+
+
+def test_the_readmes_timeline_is_what_a_compensated_order_shows(system):
+    order = system.place("SOLD-OUT")
+    system.final_status(order)
+
+    shown = system.run("sagas", "show", order)
+
+    assert shown.returncode == 0, shown.stderr
+    assert in_general(shown.stdout) in in_general((ROOT / "README.md").read_text())
+
+
+def in_general(text):
+    """Without what differs from order to order: ids, times, waiting."""
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", text)
+    text = re.sub(r"\d\d:\d\d:\d\d\.\d{3}", "TIME", text)
+    return re.sub(r" +\d+ s", " SECONDS", text)
