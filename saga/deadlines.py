@@ -80,7 +80,7 @@ def elapse(orchestrator: Orchestrator, connection: Connection, clock: Clock) -> 
     if not due:
         return 0
     loaded = orchestrator.read(connection, due)
-    happenings = [_happening(orchestrator, each) for each in loaded.values()]
+    happenings = [each for saga in loaded.values() if (each := _happening(orchestrator, saga))]
     orchestrator.move(connection, happenings)
     connection.execute(sql.SPEND_MINUTE, {"minute": minute.minute, "moved": len(due)})
     return len(due)
@@ -91,10 +91,10 @@ def _claim(connection: Connection, clock: Clock, limit: int) -> list[UUID]:
     return list(connection.execute(sql.CLAIM_DUE, wanted).scalars())
 
 
-def _happening(orchestrator: Orchestrator, loaded: Loaded) -> Happening:
+def _happening(orchestrator: Orchestrator, loaded: Loaded) -> Happening | None:
     move = advance.elapse(orchestrator.definition(loaded), loaded.state, loaded.now)
     if move is None:
-        return Happening.of(loaded, None, "not yet")
+        return None
     again = move.state.cause == loaded.state.cause and move.state.status is not SagaStatus.NEEDS_ATTENTION
     kind = "again" if again else "expired"
     log.warning("a saga's time has come", saga_id=str(loaded.state.saga_id), kind=kind)

@@ -61,26 +61,26 @@ class Pipeline:
     def run(self, order_id: str) -> None:
         """Until nothing moves any more. Whatever is thrown goes through, as it would end a process."""
         for _ in range(ROUNDS_MAX):
-            moved = [self.consume(name, order_id) for name in CONSUMERS]
+            written = self.written(order_id)
+            moved = [self.consume(name, written) for name in CONSUMERS]
             if not self.execute() and not any(moved):
                 return
         raise AssertionError(f"order {order_id} does not come to rest")
 
-    def consume(self, name: str, order_id: str) -> bool:
+    def written(self, order_id: str) -> list[Any]:
+        """Every outbox row of the order, as the relay reads them."""
+        rows = [row for owner in self.owners.values() for row in _rows(owner, order_id)]
+        return sorted(rows, key=lambda row: row.id)
+
+    def consume(self, name: str, written: list[Any]) -> bool:
         """One poll: process what is beyond the offset, then commit the offset."""
-        records = self.records(name, order_id)[self.offsets[name] :]
+        records = _records(name, written)[self.offsets[name] :]
         if not records:
             return False
         self.processors[name].process(records)
         with self.points.around(f"{name}: offset commit"):
             self.offsets[name] += len(records)
         return True
-
-    def records(self, reader: str, order_id: str) -> list[Delivery]:
-        """What the relay would have brought to the topics that a service reads."""
-        rows = [row for owner in self.owners.values() for row in _rows(owner, order_id)]
-        arrived = sorted((row for row in rows if row.topic in read_by(reader)), key=lambda row: row.id)
-        return [_delivery(row, place) for place, row in enumerate(arrived)]
 
     def execute(self) -> bool:
         """What the payment executor does, one call after the other."""
@@ -106,6 +106,12 @@ class Pipeline:
 def _rows(owner: Engine, order_id: str) -> Sequence[Any]:
     with owner.connect() as connection:
         return connection.execute(WRITTEN, {"key": order_id}).all()
+
+
+def _records(reader: str, written: list[Any]) -> list[Delivery]:
+    """What the relay would have brought to the topics that a service reads."""
+    arrived = (row for row in written if row.topic in read_by(reader))
+    return [_delivery(row, place) for place, row in enumerate(arrived)]
 
 
 def _delivery(row: Any, place: int) -> Delivery:
