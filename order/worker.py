@@ -1,12 +1,22 @@
 """The order service's message process: `python -m order.worker`."""
 
+from sqlalchemy import Engine
+
+from messaging.chores import Chore
 from messaging.worker import WorkerSettings, run_worker
 from order.handlers import consumer, orchestrator
-from order.housekeeping import Housekeeping
 from order.settings import read_patience
 from runtime.database import connect_engine
 from runtime.environment import Environment
-from saga import versions
+from saga import sql, versions
+from web.expiry import delete_expired
+
+
+def forget_what_has_expired(engine: Engine) -> None:
+    """Keys of repeated requests, limits, and old minutes of the sagas' clock."""
+    delete_expired(engine)
+    with engine.begin() as connection:
+        connection.execute(sql.FORGET_MINUTES)
 
 
 def main() -> None:
@@ -18,7 +28,7 @@ def main() -> None:
     with engine.connect() as connection:
         versions.check(connection, orchestrator(patience).kind)
     engine.dispose()
-    run_worker(consumer(patience), settings, Housekeeping())
+    run_worker(consumer(patience), settings, Chore(forget_what_has_expired))
 
 
 if __name__ == "__main__":

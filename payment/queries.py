@@ -89,6 +89,14 @@ TAKE_WEBHOOK = text("""
     INSERT INTO webhook_deliveries (id) VALUES (:id) ON CONFLICT DO NOTHING RETURNING id
 """)
 
+# An older one would be refused for its timestamp, so its id need not be known any more.
+FORGET_WEBHOOKS = text("""
+    DELETE FROM webhook_deliveries WHERE id IN (
+        SELECT id FROM webhook_deliveries
+        WHERE received_at < clock_timestamp() - make_interval(secs => :older_than_seconds) LIMIT 5000
+    )
+""")
+
 FIND_INTENT = text("SELECT id, order_id, operation FROM payment_intents WHERE id = CAST(:id AS uuid)")
 
 # Only what nobody settled before us: a late executor finds nothing left to do.

@@ -80,7 +80,7 @@ def upgrade() -> None:
     create_fences(PAYMENT)
     op.execute(_FILL_FENCES)
     op.execute(_UP)
-    op.execute(f"GRANT SELECT, INSERT ON webhook_deliveries TO {PAYMENT.role('app')}")
+    op.execute(f"GRANT SELECT, INSERT, DELETE ON webhook_deliveries TO {PAYMENT.role('app')}")
 
 
 def downgrade() -> None:

@@ -1,0 +1,29 @@
+"""What a worker does beside its messages from time to time, such as forgetting what has expired."""
+
+import threading
+from collections.abc import Callable, Mapping
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+log = structlog.get_logger(__name__)
+
+
+class Chore:
+    """Calls `do` every now and then; what fails is told, and done the next time."""
+
+    def __init__(self, do: Callable[[Engine], object], every_seconds: float = 600.0) -> None:
+        self._do = do
+        self._every_seconds = every_seconds
+
+    def run(self, engine: Engine, stop: threading.Event) -> None:
+        """Until stopped."""
+        while not stop.wait(self._every_seconds):
+            try:
+                self._do(engine)
+            except SQLAlchemyError as error:
+                log.warning("a chore was not done", chore=self._do.__name__, reason=type(error).__name__)
+
+    def warnings(self) -> Mapping[str, str]:
+        return {}
