@@ -12,7 +12,7 @@ def main() -> None:
     failure_rate = environment.rate("STOCK_FAILURE_RATE")
     alarm = ReservationAlarm(environment.whole("RESERVATION_ALARM_SECONDS", 3600, low=1))
     environment.check()
-    run_worker(consumer(failure_rate), settings, alarm)
+    run_worker(consumer(failure_rate), settings, watch=alarm)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ class BatchProcessor:
         held = dead_letters.held_keys(connection, self._consumer.service, fresh)
         free, queued = split_held(fresh, held)
         dead_letters.queue_behind(connection, self._consumer.service, queued)
+        for delivery in queued:
+            self._consumer.tell_parked(connection, delivery, "it waits behind an earlier message of its key")
         if free:
             self._consumer.handle(connection, free)
         log.info("batch handled", new=len(fresh), queued=len(queued), events=[str(d.event_id) for d in fresh])

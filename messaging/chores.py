@@ -1,11 +1,10 @@
 """What a worker does beside its messages from time to time, such as forgetting what has expired."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 log = structlog.get_logger(__name__)
 
@@ -22,8 +21,5 @@ class Chore:
         while not stop.wait(self._every_seconds):
             try:
                 self._do(engine)
-            except SQLAlchemyError as error:
-                log.warning("a chore was not done", chore=self._do.__name__, reason=type(error).__name__)
-
-    def warnings(self) -> Mapping[str, str]:
-        return {}
+            except Exception:
+                log.exception("a chore was not done", chore=self._do.__name__)

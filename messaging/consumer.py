@@ -57,7 +57,7 @@ class Consumer:
         """Tell whoever waits for an answer to a command that none will come by itself."""
         kind = MESSAGES.get(delivery.type)
         if self.parked and kind and issubclass(kind, Command) and (order_id := as_uuid(delivery.key)):
-            first_line = reason.splitlines()[0][:500]  # what follows may name values
+            first_line = reason.splitlines()[0][:500]
             notice = self.parked(order_id=order_id, command=delivery.type, reason=first_line)
             outbox.write(connection, self.service, [notice])
 

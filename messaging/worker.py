@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import URL, Engine
 
 from messaging.batch import BatchProcessor
+from messaging.chores import Chore
 from messaging.consumer import Consumer
 from messaging.partitions import PartitionKeeper
 from messaging.polling import MessageWorker, connect_consumer
@@ -44,7 +45,9 @@ class Watch(Protocol):
     def warnings(self) -> Mapping[str, str]: ...
 
 
-def run_worker(consumer: Consumer, settings: WorkerSettings, watch: Watch | None = None) -> None:
+def run_worker(
+    consumer: Consumer, settings: WorkerSettings, *, watch: Watch | None = None, chore: Chore | None = None
+) -> None:
     """Consume until SIGTERM; return after the batch in hand is done."""
     process = f"{consumer.service}-worker"
     configure(process)
@@ -58,8 +61,9 @@ def run_worker(consumer: Consumer, settings: WorkerSettings, watch: Watch | None
         consumer.watches,
     )
     health = serve_health(settings.health_bind, worker.problems, watch.warnings if watch else dict)
-    if watch:
-        threading.Thread(target=watch.run, args=(engine, stop), name="watch", daemon=True).start()
+    for beside in (watch, chore):
+        if beside:
+            threading.Thread(target=beside.run, args=(engine, stop), daemon=True).start()
     log.info("worker started", topics=consumer.topics)
     try:
         worker.run()

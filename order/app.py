@@ -30,7 +30,7 @@ def create_app(settings: WebSettings | None = None, patience: Patience | None = 
     _check_versions(engine, sagas)
     intake = Intake(engine, settings.rate_limit)
     app = service_app(ORDER.name, settings, engine, order_routes(engine, sagas, intake))
-    app.register_blueprint(saga_routes(engine, sagas, intake.limiter))
+    app.register_blueprint(saga_routes(engine, sagas))
     return app
 
 

@@ -1,5 +1,7 @@
 """The order service's clock: `python -m order.deadlines`. Any number may run."""
 
+import threading
+
 import structlog
 
 from contracts.services import ORDER
@@ -12,6 +14,7 @@ from runtime.health import serve_health
 from runtime.logs import configure
 from runtime.stopping import stop_requested
 from saga import versions
+from saga.alarm import SagaAlarm
 from saga.deadlines import Clock, Deadlines
 
 log = structlog.get_logger(__name__)
@@ -26,12 +29,15 @@ def main() -> None:
     environment.check()
     configure("order-deadlines")
     stop = stop_requested()
-    engine = connect_engine(url, process="order-deadlines", connections=1)
+    engine = connect_engine(url, process="order-deadlines", connections=2)
     sagas = orchestrator(patience)
     with engine.connect() as connection:
         versions.check(connection, sagas.kind)
-    deadlines = Deadlines(engine, sagas, Clock(watched_by(ORDER.name), per_minute), stop)
-    health = serve_health(health_bind, deadlines.problems)
+    clock = Clock(watched_by(ORDER.name), per_minute)
+    deadlines = Deadlines(engine, sagas, clock, stop)
+    alarm = SagaAlarm(clock)
+    threading.Thread(target=alarm.run, args=(engine, stop), name="alarm", daemon=True).start()
+    health = serve_health(health_bind, deadlines.problems, alarm.warnings)
     log.info("deadlines are watched", per_minute=per_minute)
     deadlines.run()
     health.shutdown()

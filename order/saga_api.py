@@ -17,24 +17,17 @@ from order.status import FINAL
 from order.timeline import public_timeline, timeline, view
 from saga import people, sql
 from saga.orchestrator import Orchestrator
-from saga.people import NotPossible, UnknownSaga
+from saga.people import By, NotPossible, UnknownSaga
 from saga.state import SagaStatus
 from web.operations import Operation, promises
 from web.operator import OPERATOR, operator_only
 from web.pages import PageQuery, page
 from web.problems import Problem, not_found
-from web.rate_limit import LIMITED, Limiter
 from web.validation import RequestModel, read_body, read_id, read_query
 
 CUSTOMER = "customer"
 
 Act = Callable[..., Any]
-
-ACTS: dict[str, Act] = {
-    "retry": people.retry,
-    "compensate": people.compensate,
-    "resolve": people.resolve,
-}
 
 
 class Note(RequestModel):
@@ -44,19 +37,29 @@ class Note(RequestModel):
     by: Annotated[str, StringConstraints(pattern=r"^[\w.@-]{1,64}$")] = "operator"
 
 
+class Settlement(Note):
+    """`unanswered`: the participant has not answered, and it is seen to that it does not do it any more."""
+
+    unanswered: bool = False
+
+
 class SagasQuery(PageQuery):
     state: SagaStatus | None = None
     step: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z -]{0,63}$")] | None = None
     older_than_seconds: Annotated[int, Field(ge=0, le=10**9)] | None = None
 
 
+ACTS: dict[str, tuple[Act, type[Note]]] = {
+    "retry": (people.retry, Note),
+    "compensate": (people.compensate, Note),
+    "resolve": (people.resolve, Settlement),
+}
 CANCEL = Operation(
     "Cancel an order",
     {200: Order, 202: Order},
     "202: it is being undone, and ends CANCELLED. 200: it has ended so already.",
     path={"order_id": UUID},
     problems={404: "There is no such order.", 409: "It is too late, or the order is ending otherwise."},
-    traits=(LIMITED,),
 )
 TIMELINE = Operation(
     "Show an order's whole way",
@@ -74,17 +77,16 @@ SHOW = Operation(
 )
 
 
-def saga_routes(engine: Engine, sagas: Orchestrator, limiter: Limiter) -> Blueprint:
+def saga_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
     """The routes, each its own transaction on `engine`."""
     routes = Blueprint("sagas", __name__)
 
     @routes.post("/orders/<order_id>/cancel")
     @promises(CANCEL)
     def cancel(order_id: str) -> tuple[Response, int]:
-        limiter.require()
         wanted = read_id(order_id, "order")
         with _answering("order"), engine.begin() as connection:
-            people.cancel(sagas, connection, wanted, CUSTOMER)
+            people.cancel(sagas, connection, wanted, By(CUSTOMER))
             order = connection.execute(queries.GET_ORDER, {"id": wanted}).one()
         return jsonify(order_view(order)), 200 if order.status in FINAL else 202
 
@@ -119,9 +121,10 @@ def saga_routes(engine: Engine, sagas: Orchestrator, limiter: Limiter) -> Bluepr
         @promises(_act(name))
         @operator_only
         def carry_out(saga_id: str) -> Response:
-            wanted, note = read_id(saga_id, "saga"), read_body(Note)
+            do, body = ACTS[name]
+            wanted, how = read_id(saga_id, "saga"), read_body(body).model_dump()
             with _answering("saga"), engine.begin() as connection:
-                ACTS[name](sagas, connection, wanted, actor=note.by, note=note.note)
+                do(sagas, connection, wanted, By(how.pop("by"), how.pop("note")), **how)
             return jsonify(timeline(*_find(engine, wanted, "saga")))
 
         return carry_out
@@ -135,8 +138,7 @@ def _act(name: str) -> Operation:
     return Operation(
         f"{name.capitalize()} a saga, with a note that is kept",
         {200: Timeline},
-        (ACTS[name].__doc__ or "").strip(),
-        body=Note,
+        body=ACTS[name][1],
         path={"saga_id": UUID},
         problems={404: "There is no such saga.", 409: "It is where this cannot be done."},
         traits=(OPERATOR,),

@@ -8,8 +8,8 @@ from sqlalchemy import Row
 from saga.state import Why
 from web.times import as_text
 
-# What people wrote is for people who may act; the customer sees that they did.
-_PEOPLES = ("retry", "compensate", "resolve")
+# What people wrote, and what a participant failed with, is for people who may act.
+_NOT_PUBLIC = ("retry", "compensate", "resolve", "parked")
 
 
 def timeline(saga: Row[Any], log: Sequence[Row[Any]]) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def public_timeline(saga: Row[Any], log: Sequence[Row[Any]]) -> dict[str, Any]:
     if whole["cause"] and whole["cause"]["why"] == Why.OPERATOR:
         whole["cause"]["detail"] = None
     for entry in whole["entries"]:
-        if entry["kind"] in _PEOPLES:
+        if entry["kind"] in _NOT_PUBLIC:
             entry.pop("actor", None)
             entry.pop("note", None)
     return whole

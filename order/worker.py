@@ -28,7 +28,7 @@ def main() -> None:
     with engine.connect() as connection:
         versions.check(connection, orchestrator(patience).kind)
     engine.dispose()
-    run_worker(consumer(patience), settings, Chore(forget_what_has_expired))
+    run_worker(consumer(patience), settings, chore=Chore(forget_what_has_expired, every_seconds=20))
 
 
 if __name__ == "__main__":

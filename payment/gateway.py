@@ -10,6 +10,7 @@ from runtime.errors import NeverlostError
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0  # of silence; the setting GATEWAY_TIMEOUT_SECONDS says otherwise
+TEXT_CHARACTERS_MAX = 500
 
 
 class OutcomeUnknown(NeverlostError):  # noqa: N818 - it says what is known
@@ -88,4 +89,9 @@ def _outcome(response: requests.Response) -> Outcome:
         raise OutcomeUnknown("the gateway's answer could not be read") from error
     if declined is not None and not isinstance(declined, str):
         raise OutcomeUnknown("the gateway's answer says neither yes nor why not")
-    return Outcome(reference, declined)
+    return Outcome(_bounded(reference), None if declined is None else _bounded(declined))
+
+
+def _bounded(text: str) -> str:
+    """What others write goes into events, and those have a size; NUL is in no text of the database."""
+    return text.replace("\x00", "")[:TEXT_CHARACTERS_MAX]

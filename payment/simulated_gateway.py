@@ -172,7 +172,7 @@ def main() -> None:
     path = environment.text("GATEWAY_DATABASE")
     failure_rate = environment.rate("PAYMENT_FAILURE_RATE")
     webhook_url = environment.text("WEBHOOK_URL", "")
-    secrets = environment.file("WEBHOOK_SECRET_FILE", None if webhook_url else "").splitlines()
+    secrets = environment.file("WEBHOOK_SECRET_FILE", None if webhook_url else "").split()
     environment.check()
     configure("gateway")
     stop = stop_requested()

@@ -20,7 +20,7 @@ def main() -> None:
     environment = Environment()
     settings = WorkerSettings.read(environment)
     environment.check()
-    run_worker(consumer(), settings, Chore(forget_webhooks, every_seconds=60))
+    run_worker(consumer(), settings, chore=Chore(forget_webhooks, every_seconds=60))
 
 
 if __name__ == "__main__":

@@ -85,10 +85,18 @@ def retry(definition: Definition, state: SagaState, now: datetime) -> Move | Non
     return _ask_again(definition, replace(state, status=_direction(state)), stuck, now)
 
 
-def resolve(definition: Definition, state: SagaState, now: datetime) -> Move | None:
-    """A person has done by hand what the stuck steps were asked for; before the pivot only undoing counts."""
+def resolve(
+    definition: Definition, state: SagaState, now: datetime, *, unanswered: bool = False
+) -> Move | None:
+    """A person has done by hand what the stuck steps were asked for; before the pivot only undoing counts.
+
+    A participant that has not answered may still do it, so that it would be done twice: then only if the
+    person says that it was seen to (`unanswered`).
+    """
     forward = state.cause is None
     if state.status is not SagaStatus.NEEDS_ATTENTION or (forward and not _is_past_pivot(definition, state)):
+        return None
+    if not unanswered and has_unanswered(state):
         return None
     done = Progress.DONE if forward else Progress.UNDONE
     settled = {
@@ -107,6 +115,11 @@ def is_awaited(state: SagaState, answer: Answer) -> bool:
         and AWAITED.get(step.progress) is answer.route.operation
         and step.epoch == answer.epoch
     )
+
+
+def has_unanswered(state: SagaState) -> bool:
+    """Whether a command is out whose answer has not come; a last refusal leaves a step without a due time."""
+    return any(step.progress in AWAITED and step.due is not None for step in state.steps.values())
 
 
 def _is_past_pivot(definition: Definition, state: SagaState) -> bool:

@@ -6,6 +6,7 @@ round, or calls for a person. It passes only while the relays in between keep be
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,7 +14,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from messaging.errors import MomentaryFault
+from messaging.errors import MomentaryFault, is_messages_own
 from runtime.waiting import Backoff
 from saga import advance, sql
 from saga.heartbeats import STALE_SECONDS
@@ -54,12 +55,11 @@ class Deadlines:
         return {"database": f"no turn was finished for {silent:.0f} s"} if silent > 30 else {}
 
     def run(self) -> None:
-        """The one place where what the clock brings is committed."""
+        """Until stopped. A database that fails is waited for."""
         failures = 0
         while not self._stop.is_set():
             try:
-                with self._engine.begin() as connection:
-                    moved = elapse(self._orchestrator, connection, self._clock)
+                moved = self.turn()
             except (DBAPIError, MomentaryFault) as error:
                 log.warning("the deadlines are looked at again", reason=str(error))
                 self._stop.wait(_DATABASE.pause(failures))
@@ -69,26 +69,56 @@ class Deadlines:
             if not moved:
                 self._stop.wait(TURN_SECONDS)
 
+    def turn(self) -> int:
+        """The one place where what the clock brings is committed; answers with how many sagas were moved.
 
-def elapse(orchestrator: Orchestrator, connection: Connection, clock: Clock) -> int:
-    """Move the sagas whose time has come, in the caller's transaction; answers with how many."""
+        Where one of them cannot be moved, each is moved by itself, and the culprit is left to people.
+        """
+        due: list[UUID] = []
+        try:
+            with self._engine.begin() as connection:
+                due = claim(connection, self._clock)
+                return elapse(self._orchestrator, connection, due)
+        except Exception as error:
+            if not is_messages_own(error):
+                raise
+        return sum(self._move_alone(saga_id) for saga_id in due)
+
+    def _move_alone(self, saga_id: UUID) -> int:
+        try:
+            with self._engine.begin() as connection:
+                self._orchestrator.lock(connection, [saga_id])
+                return elapse(self._orchestrator, connection, [saga_id])
+        except Exception as error:
+            if not is_messages_own(error):
+                raise
+            log.exception("a saga cannot be moved", saga_id=str(saga_id))
+            reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
+            with self._engine.begin() as connection:
+                connection.execute(sql.SET_ASIDE, {"id": saga_id, "reason": reason})
+            return 0
+
+
+def claim(connection: Connection, clock: Clock) -> list[UUID]:
+    """Sagas whose time has come, locked, as many as the minute still allows."""
     if not connection.execute(sql.IS_ANY_DUE).scalar_one():
-        return 0
+        return []
     minute = connection.execute(sql.TAKE_MINUTE).one()
-    room = min(SAGAS_PER_TURN, clock.moved_per_minute_max - minute.moved)
-    due = _claim(connection, clock, room) if room > 0 else []
+    limit = max(0, min(SAGAS_PER_TURN, clock.moved_per_minute_max - minute.moved))
+    wanted = {"relays": list(clock.relays), "stale_seconds": STALE_SECONDS, "limit": limit}
+    due = list(connection.execute(sql.CLAIM_DUE, wanted).scalars())
+    connection.execute(sql.SPEND_MINUTE, {"minute": minute.minute, "moved": len(due)})
+    return due
+
+
+def elapse(orchestrator: Orchestrator, connection: Connection, due: Sequence[UUID]) -> int:
+    """Move sagas that are locked and due, in the caller's transaction; answers with how many."""
     if not due:
         return 0
     loaded = orchestrator.read(connection, due)
     happenings = [each for saga in loaded.values() if (each := _happening(orchestrator, saga))]
     orchestrator.move(connection, happenings)
-    connection.execute(sql.SPEND_MINUTE, {"minute": minute.minute, "moved": len(due)})
-    return len(due)
-
-
-def _claim(connection: Connection, clock: Clock, limit: int) -> list[UUID]:
-    wanted = {"relays": list(clock.relays), "stale_seconds": STALE_SECONDS, "limit": limit}
-    return list(connection.execute(sql.CLAIM_DUE, wanted).scalars())
+    return len(happenings)
 
 
 def _happening(orchestrator: Orchestrator, loaded: Loaded) -> Happening | None:

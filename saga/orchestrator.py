@@ -10,16 +10,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Connection
 
 from contracts.messages import CommandParked, Message, Reply
 from messaging import outbox
-from messaging.errors import MessageFault
+from messaging.errors import MessageFault, MomentaryFault
 from saga import advance, records, sql
 from saga.advance import Answer, Move
 from saga.definition import Definition
 from saga.kind import Change, SagaKind
 from saga.records import Entry, Loaded
+from saga.state import SagaStatus
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,13 @@ class Orchestrator:
         return loaded
 
     def definition(self, loaded: Loaded) -> Definition:
-        """The definition that a saga began with, and ends with. Raises MessageFault when it is gone."""
+        """The definition that a saga began with, and ends with.
+
+        Raises MomentaryFault where this release does not have it: a newer one does, and will take over.
+        """
         found = self.kind.by_version.get((loaded.version, loaded.fingerprint))
         if found is None:
-            raise MessageFault(f"version {loaded.version} ({loaded.fingerprint}) of the saga is gone")
+            raise MomentaryFault(f"version {loaded.version} ({loaded.fingerprint}) of the saga is not known")
         return found
 
     def move(self, connection: Connection, happenings: Sequence[Happening]) -> None:
@@ -92,6 +99,7 @@ class Orchestrator:
             subjects = self.kind.subjects(connection, [after.saga_id for _, after in moved])
             changes = [Change(before.state, after, subjects[after.saga_id]) for before, after in moved]
             told = self.kind.follow(connection, changes)
+            _tell_people(happenings)
         self._tell(connection, happenings, subjects, told)
 
     def _taken(self, loaded: Loaded, message: Message) -> Happening:
@@ -143,6 +151,19 @@ class Orchestrator:
                     operation=send.operation,
                     epoch=send.epoch,
                 ),
+            )
+
+
+def _tell_people(happenings: Sequence[Happening]) -> None:
+    for happening in happenings:
+        before, entry = happening.loaded.state, happening.entry
+        if entry.status is SagaStatus.NEEDS_ATTENTION and before.status is not entry.status:
+            log.error(
+                "a saga needs attention",
+                saga_id=str(entry.saga_id),
+                happened=entry.kind,
+                awaits=before.awaits,
+                note=entry.note,
             )
 
 

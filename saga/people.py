@@ -3,6 +3,7 @@
 Each is one call in the caller's transaction; it says in the saga's log who did it and why.
 """
 
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +11,9 @@ from sqlalchemy import Connection, Row
 
 from runtime.errors import NeverlostError
 from saga import advance, records, sql
-from saga.advance import Move
 from saga.orchestrator import Happening, Orchestrator
 from saga.records import Loaded
-from saga.state import Cause, SagaState, Why
+from saga.state import Cause, SagaState, SagaStatus, Why
 
 
 class UnknownSaga(NeverlostError):  # noqa: N818 - it says what is wrong
@@ -24,48 +24,70 @@ class NotPossible(NeverlostError):  # noqa: N818
     """The saga is where this cannot be done; nothing was changed."""
 
 
-def cancel(orchestrator: Orchestrator, connection: Connection, saga_id: UUID, actor: str) -> SagaState:
-    """Turn a saga round because its customer wants it. Asked again, it changes nothing.
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who it is, and why; the saga's log keeps both."""
 
-    Raises NotPossible after the pivot, and for a saga that is ending some other way already.
+    actor: str
+    note: str | None = None
+
+
+def cancel(orchestrator: Orchestrator, connection: Connection, saga_id: UUID, by: By) -> SagaState:
+    """Turn a saga round because its customer wants it; one that goes back already is left as it is.
+
+    Raises NotPossible after the pivot, and for a saga that is ending because a step was refused.
     """
     loaded = _lock(orchestrator, connection, saga_id)
-    if loaded.state.cause and loaded.state.cause.why is Why.CANCELLED:
+    if loaded.state.cause and loaded.state.cause.why is not Why.REFUSED:
         return loaded.state
     cause = Cause(Why.CANCELLED)
     move = advance.cancel(orchestrator.definition(loaded), loaded.state, cause, loaded.now)
-    return _carry_out(orchestrator, connection, loaded, move, kind="cancelled", actor=actor)
+    if move is None:
+        raise NotPossible(f"it is too late: {_where(loaded.state)}")
+    orchestrator.move(connection, [Happening.of(loaded, move, "cancelled", **asdict(by))])
+    return move.state
 
 
-def retry(
-    orchestrator: Orchestrator, connection: Connection, saga_id: UUID, *, actor: str, note: str
-) -> SagaState:
+def retry(orchestrator: Orchestrator, connection: Connection, saga_id: UUID, by: By) -> SagaState:
     """Send the command that a saga needing attention waits for once more, under a new epoch."""
     loaded = _lock(orchestrator, connection, saga_id)
     move = advance.retry(orchestrator.definition(loaded), loaded.state, loaded.now)
-    return _carry_out(orchestrator, connection, loaded, move, kind="retry", actor=actor, note=note)
+    if move is None:
+        raise NotPossible(f"only a saga that needs attention is tried again: {_where(loaded.state)}")
+    orchestrator.move(connection, [Happening.of(loaded, move, "retry", **asdict(by))])
+    return move.state
 
 
-def compensate(
-    orchestrator: Orchestrator, connection: Connection, saga_id: UUID, *, actor: str, note: str
-) -> SagaState:
+def compensate(orchestrator: Orchestrator, connection: Connection, saga_id: UUID, by: By) -> SagaState:
     """Turn a saga round, before its pivot."""
     loaded = _lock(orchestrator, connection, saga_id)
-    cause = Cause(Why.OPERATOR, detail=note)
+    cause = Cause(Why.OPERATOR, detail=by.note)
     move = advance.cancel(orchestrator.definition(loaded), loaded.state, cause, loaded.now)
-    return _carry_out(orchestrator, connection, loaded, move, kind="compensate", actor=actor, note=note)
+    if move is None:
+        raise NotPossible(f"only a saga before its pivot is turned round, and once: {_where(loaded.state)}")
+    orchestrator.move(connection, [Happening.of(loaded, move, "compensate", **asdict(by))])
+    return move.state
 
 
 def resolve(
-    orchestrator: Orchestrator, connection: Connection, saga_id: UUID, *, actor: str, note: str
+    orchestrator: Orchestrator,
+    connection: Connection,
+    saga_id: UUID,
+    by: By,
+    *,
+    unanswered: bool = False,
 ) -> SagaState:
     """Take what a saga needing attention waits for as done by hand: a refund by bank transfer, say.
 
-    Only what undoes, or comes after the pivot, can be settled so; before it, retry or compensate.
+    Only what undoes, or comes after the pivot, can be settled so; before it, retry or compensate. A
+    participant that has not answered may do it all the same, later: `unanswered` says that this is seen to.
     """
-    loaded = _lock(orchestrator, connection, saga_id)
-    move = advance.resolve(orchestrator.definition(loaded), loaded.state, loaded.now)
-    return _carry_out(orchestrator, connection, loaded, move, kind="resolve", actor=actor, note=note)
+    loaded, how = _lock(orchestrator, connection, saga_id), {"unanswered": unanswered}
+    move = advance.resolve(orchestrator.definition(loaded), loaded.state, loaded.now, **how)
+    if move is None:
+        raise NotPossible(_why_not_resolved(loaded.state, **how))
+    orchestrator.move(connection, [Happening.of(loaded, move, "resolve", **asdict(by))])
+    return move.state
 
 
 def find(connection: Connection, saga_id: UUID) -> tuple[Row[Any], list[Row[Any]]]:
@@ -84,11 +106,16 @@ def _lock(orchestrator: Orchestrator, connection: Connection, saga_id: UUID) -> 
     return found[saga_id]
 
 
-def _carry_out(
-    orchestrator: Orchestrator, connection: Connection, loaded: Loaded, move: Move | None, **told: Any
-) -> SagaState:
-    if move is None:
-        cause = f" ({loaded.state.cause.why})" if loaded.state.cause else ""
-        raise NotPossible(f"{told['kind']} is not possible: the saga is {loaded.state.status}{cause}")
-    orchestrator.move(connection, [Happening.of(loaded, move, **told)])
-    return move.state
+def _where(state: SagaState) -> str:
+    return f"it is {state.status}" + (f" ({state.cause.why})" if state.cause else "")
+
+
+def _why_not_resolved(state: SagaState, *, unanswered: bool) -> str:
+    if state.status is not SagaStatus.NEEDS_ATTENTION:
+        return f"only a saga that needs attention is settled by hand: {_where(state)}"
+    if not unanswered and advance.has_unanswered(state):
+        return (
+            f"{', '.join(state.awaits)} was not answered, so it may still be done, twice then; see to it that"
+            " it is not, and say `unanswered`"
+        )
+    return "before the pivot nothing counts as done by hand: retry, or compensate"

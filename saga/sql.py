@@ -126,6 +126,31 @@ CLAIM_DUE = text("""
     FOR UPDATE OF sagas SKIP LOCKED
 """)
 
+# A saga that cannot be moved must not keep the others from it.
+SET_ASIDE = text("""
+    WITH aside AS (
+        UPDATE sagas SET status = 'NEEDS_ATTENTION', due_at = NULL, revision = revision + 1,
+            updated_at = clock_timestamp()
+        WHERE id = :id AND status IN ('RUNNING', 'COMPENSATING')
+        RETURNING id, status
+    )
+    INSERT INTO saga_log (saga_id, kind, status, note) SELECT id, 'failed', status, :reason FROM aside
+""")
+
+STUCK_SAGAS = text("""
+    SELECT count(*) AS number, min(id::text) AS oldest FROM sagas WHERE status = 'NEEDS_ATTENTION'
+""")
+
+SILENT_RELAYS = text("""
+    SELECT relay FROM unnest(CAST(:relays AS text[])) AS relay
+    WHERE NOT EXISTS (
+        SELECT 1 FROM relay_heartbeats AS known
+        WHERE known.relay = relay.relay
+          AND known.seen_at >= clock_timestamp() - make_interval(secs => :stale_seconds)
+    )
+    ORDER BY relay
+""")
+
 # ── people
 
 LIVE_VERSIONS = text("""
@@ -142,7 +167,7 @@ _SAGA = """
 
 GET_SAGA = text(f"{_SAGA} WHERE id = :id")
 
-# Oldest first: who has waited longest is who to look at. Ids are time-ordered.
+# The oldest sagas first; ids are time-ordered.
 LIST_SAGAS = text(f"""
     {_SAGA}
     WHERE ((CAST(:status AS text) IS NULL AND status NOT IN ('COMPLETED', 'COMPENSATED')) OR status = :status)
@@ -153,7 +178,10 @@ LIST_SAGAS = text(f"""
     ORDER BY id LIMIT :limit
 """)
 
+# The newest lines, where there are very many: what a saga does now is what matters.
 READ_LOG = text("""
-    SELECT at, kind, status, step, operation, epoch, message_type, event_id, actor, note FROM saga_log
-    WHERE saga_id = :id ORDER BY id LIMIT 1000
+    SELECT * FROM (
+        SELECT id, at, kind, status, step, operation, epoch, message_type, event_id, actor, note FROM saga_log
+        WHERE saga_id = :id ORDER BY id DESC LIMIT 1000
+    ) AS newest ORDER BY id
 """)

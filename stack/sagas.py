@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,9 @@ class OrderService:
     def show(self, saga_id: str) -> dict[str, Any]:
         return self._ask("GET", f"/sagas/{saga_id}")
 
-    def act(self, what: str, saga_id: str, note: str) -> dict[str, Any]:
-        return self._ask("POST", f"/sagas/{saga_id}/{what}", json={"note": note, "by": getpass.getuser()})
+    def act(self, what: str, saga_id: str, note: str, **options: bool) -> dict[str, Any]:
+        body = {"note": note, "by": _who(), **options}
+        return self._ask("POST", f"/sagas/{saga_id}/{what}", json=body)
 
     def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         response = self._session.request(method, self._url + path, timeout=REQUEST_SECONDS_MAX, **options)
@@ -72,7 +74,7 @@ def sagas_group() -> None:
 def list_command(
     where: str | None, step: str | None, older_than: int | None, as_json: bool, state: Path
 ) -> None:
-    """Show sagas, those that have waited longest first."""
+    """Show sagas, the oldest first, with the seconds since each has moved last."""
     found = list(OrderService(state).list(state=where, step=step, older_than_seconds=older_than))
     if as_json:
         click.echo(json.dumps({"sagas": found}))
@@ -118,21 +120,47 @@ def _words(*parts: str | None) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _add(what: str, text: str) -> None:
-    """A command that does one thing to one saga, with a note that is kept."""
-
-    @sagas_group.command(what, help=text)
-    @click.argument("order_id")
-    @click.option("--note", required=True, help="Why; it is kept with the saga.")
-    @state_option
-    def command(order_id: str, note: str, state: Path) -> None:
-        click.echo(_line(OrderService(state).act(what, order_id, note)))
+def _who() -> str:
+    """The caller's account, as the service takes names; containers run as accounts without one."""
+    try:
+        return re.sub(r"[^\w.@-]", "_", getpass.getuser())[:64]
+    except (KeyError, OSError):
+        return "operator"
 
 
-_ACTS: dict[str, str] = {
-    "retry": "Send what a saga needing attention waits for once more.",
-    "compensate": "Turn a saga round, before its pivot: undo what was done, and cancel the order.",
-    "resolve": "Say that what a saga needing attention waits for was done by hand.",
-}
-for _what, _text in _ACTS.items():
-    _add(_what, _text)
+_note_option = click.option("--note", required=True, help="Why; it is kept with the saga.")
+
+
+@sagas_group.command("retry")
+@click.argument("order_id")
+@_note_option
+@state_option
+def retry_command(order_id: str, note: str, state: Path) -> None:
+    """Send what a saga needing attention waits for once more.
+
+    Where a command was parked, mend its cause, then ./run dead-letters redrive --key ORDER_ID instead.
+    """
+    click.echo(_line(OrderService(state).act("retry", order_id, note)))
+
+
+@sagas_group.command("compensate")
+@click.argument("order_id")
+@_note_option
+@state_option
+def compensate_command(order_id: str, note: str, state: Path) -> None:
+    """Turn a saga round, before its pivot: undo what was done, and cancel the order."""
+    click.echo(_line(OrderService(state).act("compensate", order_id, note)))
+
+
+@sagas_group.command("resolve")
+@click.argument("order_id")
+@_note_option
+@click.option(
+    "--unanswered",
+    is_flag=True,
+    help="No answer came, and it is seen to that none will: nothing is done twice.",
+)
+@state_option
+def resolve_command(order_id: str, note: str, unanswered: bool, state: Path) -> None:
+    """Say that what a saga needing attention waits for was done by hand, a refund by bank transfer say."""
+    click.echo(_line(OrderService(state).act("resolve", order_id, note, unanswered=unanswered)))

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from flask import request
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.http import parse_list_header
 
 from runtime.errors import WaitedTooLong
@@ -60,19 +61,26 @@ class Waiters:
             return body, {}
         try:
             if not is_settled(body):
-                body = _watch(again, is_settled, seconds)
+                body = _watch(body, again, is_settled, seconds)
         finally:
             self._seats.release()
         return body, {"Preference-Applied": f"wait={seconds}"}
 
 
-def _watch(again: Callable[[], Body], is_settled: Callable[[Body], bool], seconds: int) -> Body:
-    latest: list[Body] = []
+def _watch(body: Body, again: Callable[[], Body], is_settled: Callable[[Body], bool], seconds: int) -> Body:
+    """What was last seen. A look that fails is none: what was accepted is not to be answered as a failure."""
+    latest = [body]
 
     def look() -> bool:
         latest[:] = [again()]
         return is_settled(latest[0])
 
     with suppress(WaitedTooLong):
-        until(look, within_seconds=seconds, what="the final status", every_seconds=_EVERY_SECONDS)
+        until(
+            look,
+            within_seconds=seconds,
+            what="the final status",
+            every_seconds=_EVERY_SECONDS,
+            retry_on=(SQLAlchemyError,),
+        )
     return latest[0]

@@ -81,12 +81,22 @@ JOIN (VALUES
     ('PAID', 'refund', 'COMPENSATING', '{undo charge}',
      '{"charge":["undoing",1,1,DUE],"reserve":["refused",1,1,null]}', '["refused","reserve","out of stock"]'),
     ('COMPLETED', NULL, 'COMPLETED', '{}', '{"charge":["done",1,1,null],"reserve":["done",1,1,null]}', NULL),
+    ('CANCELLED', NULL, 'COMPENSATED', '{}', '{"charge":["undone",1,1,null]}', '["cancelled",null,null]'),
     ('FAILED', NULL, 'COMPENSATED', '{}',
      '{"charge":["refused",1,1,null]}', '["refused","charge","declined"]'),
     ('OUT_OF_STOCK', NULL, 'COMPENSATED', '{}',
      '{"charge":["undone",1,1,null],"reserve":["refused",1,1,null]}', '["refused","reserve","out of stock"]')
 ) AS place (status, awaits, saga, saga_awaits, steps, cause)
     ON place.status = orders.status AND place.awaits IS NOT DISTINCT FROM orders.awaits
+"""
+
+# An order without a saga would take no answer any more.
+_NONE_LEFT = """
+DO $$ BEGIN
+    IF EXISTS (SELECT 1 FROM orders WHERE NOT EXISTS (SELECT 1 FROM sagas WHERE sagas.id = orders.id)) THEN
+        RAISE EXCEPTION 'there are orders in a state that no saga is known for';
+    END IF;
+END $$
 """
 
 _ORDERS = """
@@ -123,6 +133,7 @@ DROP TABLE sagas, saga_log, relay_heartbeats, saga_expiries;
 def upgrade() -> None:
     op.execute(_TABLES)
     op.execute(_BEGIN)
+    op.execute(_NONE_LEFT)
     op.execute(_ORDERS)
     count_in_the_outbox(ORDER, "orders", "id")
     op.execute(_GRANTS.format(app=ORDER.role("app")))

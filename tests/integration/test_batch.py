@@ -292,6 +292,17 @@ def test_a_parked_command_is_told_to_its_saga_once(stock):
     assert stock.told() == [(culprit.key, "stock.command-parked.v1", 1)]
 
 
+def test_a_command_that_queues_behind_a_parked_one_is_told_too(stock):
+    """Else a saga whose command was tried again would wait for an answer that cannot come."""
+    command = reserve()
+    stock.process(a_delivery(command, value=b"{}"))
+
+    stock.process(a_delivery(command.model_copy(update={"epoch": 2})))
+
+    assert stock.letters() == [(command.key, "culprit"), (command.key, "queued")]
+    assert [kind for _, kind, _ in stock.told()] == ["stock.command-parked.v1"] * 2
+
+
 @pytest.mark.parametrize("kind", [reserve, release])
 def test_a_batch_takes_as_many_statements_for_many_orders_as_for_few(stock, kind):
     few, many = ([reserve() for _ in range(number)] for number in (2, 60))

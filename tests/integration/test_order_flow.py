@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from contracts.messages import (
     Item,
@@ -19,12 +19,14 @@ from contracts.messages import (
 )
 from contracts.topics import watched_by
 from messaging.batch import BatchProcessor
+from messaging.errors import MomentaryFault
 from order import handlers, queries
 from order.saga import Patience
 from saga import people, sql
-from saga.deadlines import Clock, elapse
+from saga.alarm import SagaAlarm
+from saga.deadlines import Clock, Deadlines
 from saga.heartbeats import see
-from saga.people import NotPossible, UnknownSaga
+from saga.people import By, NotPossible, UnknownSaga
 from tests.builders import EUROS, a_delivery, captured
 
 CLOCK = Clock(watched_by("order"))
@@ -52,11 +54,11 @@ class Shop:
 
     def cancel(self, order_id):
         with self.engine.begin() as connection:
-            people.cancel(self.sagas, connection, order_id, "customer")
+            people.cancel(self.sagas, connection, order_id, By("customer"))
 
-    def act(self, what, order_id):
+    def act(self, what, order_id, **how):
         with self.engine.begin() as connection:
-            what(self.sagas, connection, order_id, actor="operator", note="as agreed")
+            what(self.sagas, connection, order_id, By("operator", "as agreed"), **how)
 
     def beats(self, *relays):
         with self.engine.begin() as connection:
@@ -90,8 +92,7 @@ class Shop:
             self.beats()
 
     def clock_ticks(self, clock=CLOCK):
-        with self.engine.begin() as connection:
-            return elapse(self.sagas, connection, clock)
+        return Deadlines(self.engine, self.sagas, clock, threading.Event()).turn()
 
     def saga(self, order_id):
         with self.engine.connect() as connection:
@@ -345,8 +346,38 @@ class TestDeadlines:
         assert shop.saga(order)[0] == "NEEDS_ATTENTION"
         assert shop.needs_attention(order)
         assert shop.clock_ticks() == 0
+        with pytest.raises(NotPossible, match="may still be done, twice then"):
+            shop.act(people.resolve, order)
         shop.receives(refunded(order))  # it comes after all
         assert shop.status(order) == "CANCELLED"
+
+    def test_settled_by_hand_although_unanswered_when_that_is_seen_to(self, shop):
+        order = shop.place()
+        shop.beats()
+        shop.cancel(order)
+        shop.beats_for(130)
+        shop.clock_ticks()
+
+        shop.act(people.resolve, order, unanswered=True)
+
+        assert shop.status(order) == "CANCELLED"
+
+    def test_a_saga_that_cannot_be_moved_keeps_no_other_from_it(self, shop):
+        orders = [shop.place() for _ in range(3)]
+        culprit = orders[1]
+        shop.beats()
+        shop.beats_for(70)
+        with shop.owner.begin() as connection:
+            connection.execute(text("DELETE FROM orders WHERE id = :id"), {"id": culprit})
+
+        shop.clock_ticks()
+
+        assert [shop.saga(order)[0] for order in orders] == [
+            "COMPENSATING",
+            "NEEDS_ATTENTION",
+            "COMPENSATING",
+        ]
+        assert shop.log(culprit)[-1].kind == "failed"
 
     def test_a_saga_that_another_has_in_hand_is_left_to_it(self, shop):
         order = shop.place()
@@ -462,3 +493,50 @@ def test_two_orchestrators_at_once_take_each_reply_once(shop, engine_of):
             "COMPLETED": [["payment.captured.v1", "stock.reserved.v1"]],
         }[status]
     assert not any(worker.is_alive() for worker in workers)
+
+
+class TestTheAlarm:
+    def test_tells_of_sagas_that_need_a_person(self, shop):
+        shop.beats()
+        alarm = SagaAlarm(CLOCK)
+        alarm.look(shop.engine)
+        assert alarm.warnings() == {}
+
+        order = shop.place()
+        shop.receives(PaymentCommandParked(order_id=order, command="payment.charge.v1", reason="poison"))
+        alarm.look(shop.engine)
+
+        assert alarm.warnings() == {"sagas": f"1 need attention, the oldest {order}: ./run sagas list"}
+
+    def test_tells_that_no_deadline_passes(self, shop):
+        alarm = SagaAlarm(CLOCK)
+        shop.beats(*CLOCK.relays[1:])
+
+        alarm.look(shop.engine)
+
+        assert alarm.warnings() == {"deadlines": f"none passes: no sign of life of {CLOCK.relays[0]}"}
+
+    def test_keeps_what_it_found_while_the_database_is_away(self, shop, databases):
+        alarm = SagaAlarm(CLOCK)
+        alarm.look(shop.engine)
+        before = dict(alarm.warnings())
+
+        alarm.look(create_engine(databases.url("order").set(port=1)))
+
+        assert alarm.warnings() == before != {}
+
+
+def test_a_saga_on_a_version_of_a_newer_release_is_left_to_it(shop):
+    order, mine = shop.place(), shop.place()
+    with shop.owner.begin() as connection:
+        connection.execute(
+            text("UPDATE sagas SET version = 2, fingerprint = 'newer' WHERE id = :id"), {"id": order}
+        )
+
+    with pytest.raises(MomentaryFault, match="version 2"):
+        shop.receives(captured(order))
+    shop.receives(captured(mine))
+
+    assert shop.status(mine) == "PAID"
+    with shop.owner.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM dead_letters")).scalar_one() == 0

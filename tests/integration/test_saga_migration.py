@@ -11,7 +11,7 @@ from messaging.batch import BatchProcessor
 from order import handlers
 from order.saga import NEWEST, Patience
 from saga import people, versions
-from saga.people import NotPossible
+from saga.people import By, NotPossible
 from tests.builders import EUROS, a_delivery
 
 # By where the order is: status, what it awaits, and how many messages it has told.
@@ -22,6 +22,7 @@ ORDERS = {
     "completed": ("COMPLETED", None, 4),
     "failed": ("FAILED", None, 3),
     "out of stock": ("OUT_OF_STOCK", None, 5),
+    "cancelled": ("CANCELLED", None, 4),
 }
 IDS = {name: UUID(int=number) for number, name in enumerate(ORDERS, start=1)}
 UNDER_WAY = [name for name, (_, awaits, _) in ORDERS.items() if awaits]
@@ -100,11 +101,13 @@ def test_every_order_has_a_saga_on_a_version_that_is_there(shop):
 def test_only_what_has_not_turned_or_ended_can_be_cancelled(shop, name):
     sagas = handlers.orchestrator(Patience())
     with shop.engine.begin() as connection:
-        if name in {"waits for its charge", "waits for its stock"}:
-            assert people.cancel(sagas, connection, IDS[name], "customer").status == "COMPENSATING"
+        if name == "cancelled":
+            assert people.cancel(sagas, connection, IDS[name], By("customer")).status == "COMPENSATED"
+        elif name in {"waits for its charge", "waits for its stock"}:
+            assert people.cancel(sagas, connection, IDS[name], By("customer")).status == "COMPENSATING"
         else:
             with pytest.raises(NotPossible):
-                people.cancel(sagas, connection, IDS[name], "customer")
+                people.cancel(sagas, connection, IDS[name], By("customer"))
 
 
 def test_the_way_back_keeps_what_orders_wait_for(shop, migrate):
@@ -114,3 +117,12 @@ def test_the_way_back_keeps_what_orders_wait_for(shop, migrate):
         rows = connection.execute(text("SELECT id, status, awaits, sequence FROM orders"))
         found = {row.id: (row.status, row.awaits, row.sequence) for row in rows}
     assert found == {IDS[name]: values for name, values in ORDERS.items()}
+
+
+def test_an_order_in_a_state_that_no_saga_is_known_for_stops_the_migration(shop, migrate):
+    migrate("order", command.downgrade, "0001")
+    with shop.owner.begin() as connection:
+        connection.execute(text("UPDATE orders SET awaits = 'reserve' WHERE status = 'PENDING'"))
+
+    with pytest.raises(Exception, match="no saga is known"):
+        migrate("order", command.upgrade, "head")

@@ -75,8 +75,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def a_command_is_parked(self, data):
-        commands = [m for m in self.world.log if isinstance(m, Command)]
-        self.world.park(self.pick(data, commands))
+        unread = [place for place in self.world.unread if isinstance(self.world.log[place], Command)]
+        if unread:
+            self.world.park(self.pick(data, unread))
+
+    @rule(data=st.data())
+    def a_person_turns_it_round(self, data):
+        self.world.compensate(self.pick(data, self.world.sagas))
 
     @rule(seconds=st.sampled_from([1, 6, 61]))
     def time_passes(self, seconds):

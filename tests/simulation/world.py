@@ -88,6 +88,7 @@ class World:
     log: list[Command | Reply] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)  # places in the log that nobody has read
     calls: list[Command] = field(default_factory=list)  # made to the gateway, not yet answered
+    parked: set[int] = field(default_factory=set)  # places of commands that a participant has set aside
     done: Counter = field(default_factory=Counter)
     undone: Counter = field(default_factory=Counter)
 
@@ -132,7 +133,15 @@ class World:
         for state in list(self.sagas.values()):
             self.write(state, advance.elapse(DEFINITION, state[0], self.now))
 
-    def park(self, command: Command) -> None:
+    def compensate(self, saga_id: UUID) -> None:
+        state = self.sagas[saga_id]
+        self.write(state, advance.cancel(DEFINITION, state[0], Cause(Why.OPERATOR), self.now))
+
+    def park(self, place: int) -> None:
+        """A participant sets a command aside, and says so: it is not handled before a redrive."""
+        command = self.log[place]
+        assert isinstance(command, Command)
+        self.parked.add(place)
         saga_id = UUID(command.key)
         state = self.sagas[saga_id]
         operation = Operation.UNDO if command.compensation else Operation.ACTION
@@ -154,6 +163,8 @@ class World:
         if place in self.unread:
             self.unread.remove(place)
         message = self.log[place]
+        if place in self.parked:
+            return
         if isinstance(message, Command):
             self.participate(message, good=good)
         else:
@@ -222,8 +233,12 @@ class World:
                 assert self._net(saga_id) == {"charge": 0, "reserve": 0}, "compensated, but not all is undone"
 
     def heal(self) -> None:
-        """All that was sent arrives, everybody answers: every saga has ended then, or needs a person."""
+        """All arrives, everybody answers, a person redrives and tries again: then every saga has ended."""
+        self.unread += self.parked
+        self.parked.clear()
         for _ in range(200):
+            for saga_id in self.sagas:
+                self.retry(saga_id)
             if not self.unread and not self.calls:
                 moving = [s for s, _ in self.sagas.values() if s.due is not None]
                 if not moving:
@@ -235,7 +250,7 @@ class World:
                 self.answer_call(number, good=True)
             self.check()
         for state, _ in self.sagas.values():
-            assert state.status in FINAL | {SagaStatus.NEEDS_ATTENTION}, f"{state.status} for ever"
+            assert state.status in FINAL, f"{state.status} for ever"
 
     def _net(self, saga_id: UUID) -> dict[str, int]:
         return {step: self.done[saga_id, step] - self.undone[saga_id, step] for step in ("charge", "reserve")}

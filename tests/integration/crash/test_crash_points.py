@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from contracts.services import SERVICES
+from contracts.topics import MESSAGE_TOPICS
 from runtime.waiting import until
 from stack.layout import ROOT
 from tests.integration.crash.faults import MODES, Points, Struck
@@ -27,6 +28,7 @@ ORDERS = {
     "COMPLETED": {"items": [{"sku": "PIZZA", "quantity": 2}, {"sku": "LAPTOP", "quantity": 1}]},
     "OUT_OF_STOCK": {"items": [{"sku": "PIZZA", "quantity": 1}, {"sku": "SOLD-OUT", "quantity": 1}]},
 }
+READERS = {topic.name: topic.readers for topic in MESSAGE_TOPICS}
 POINTS_MIN = 100  # fewer means that the points were not watched
 
 
@@ -123,6 +125,7 @@ class Stage:
         assert saga == [("COMPLETED" if status == "COMPLETED" else "COMPENSATED", [])]
         for service in SERVICES:
             self.check_messages(service.name, order_id)
+        self.check_fences(order_id, status)
         total = self.rows("order", "SELECT total_amount FROM orders WHERE id = :id", id=order_id)[0][0]
         good = status == "COMPLETED"
         money = "SELECT operation, amount FROM payment_ledger WHERE order_id = :id ORDER BY id"
@@ -137,12 +140,25 @@ class Stage:
         ]
 
     def check_messages(self, service, order_id):
-        """Numbers without a gap, each event in its reader's inbox once, fences settled, nothing parked."""
+        """S1, S9: numbers without a gap, each event in its readers' inboxes once, nothing left parked."""
         numbers = "SELECT sequence FROM outbox WHERE aggregateid = :id ORDER BY id"
         told = [number for (number,) in self.rows(service, numbers, id=order_id)]
         assert told == list(range(1, len(told) + 1))
         waiting = "SELECT reason FROM dead_letters WHERE key = :id AND settled_at IS NULL"
         assert self.rows(service, waiting, id=order_id) == []
+        for event_id, topic in self.rows(
+            service, "SELECT id, topic FROM outbox WHERE aggregateid = :id", id=order_id
+        ):
+            for reader in READERS[topic]:
+                seen = "SELECT count(*) FROM inbox WHERE event_id = :id"
+                assert self.rows(reader, seen, id=event_id) == [(1,)], f"{reader} did not see {event_id}"
+
+    def check_fences(self, order_id, status):
+        """S14: each step was done or refused, and undone where it had to be."""
+        fences = "SELECT state FROM fences WHERE saga_id = :id"
+        ends = {"COMPLETED": ("done", "done"), "OUT_OF_STOCK": ("undone", "refused")}
+        found = [self.rows(service, fences, id=order_id) for service in ("payment", "inventory")]
+        assert found == [[(state,)] for state in ends[status]]
 
     def check_all(self, orders):
         """S2, S3, S12 and the gateway, over all orders together."""
