@@ -12,6 +12,7 @@ RUN python -m compileall -q .
 
 # A new volume takes its owner from the folder it is mounted on: secrets are read by this account alone.
 RUN useradd --uid 1000 --home-dir /var/lib/neverlost --no-create-home neverlost \
-    && install --directory --owner 1000 --group 1000 --mode 0700 /var/lib/neverlost /var/lib/neverlost/secrets
+    && install --directory --owner 1000 --group 1000 --mode 0700 \
+        /var/lib/neverlost /var/lib/neverlost/secrets /var/lib/neverlost/webhook
 USER 1000:1000
 ENV PYTHONPATH=/app PYTHONUNBUFFERED=1

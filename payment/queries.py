@@ -89,7 +89,7 @@ TAKE_WEBHOOK = text("""
     INSERT INTO webhook_deliveries (id) VALUES (:id) ON CONFLICT DO NOTHING RETURNING id
 """)
 
-# An older one would be refused for its timestamp, so its id need not be known any more.
+# What was settled stays settled whoever says it again; the ids only spare the work of finding that out.
 FORGET_WEBHOOKS = text("""
     DELETE FROM webhook_deliveries WHERE id IN (
         SELECT id FROM webhook_deliveries

@@ -14,6 +14,7 @@ from saga.heartbeats import STALE_SECONDS
 
 LOOK_EVERY_SECONDS = 5.0
 TELL_EVERY_SECONDS = 60.0
+QUIET_SECONDS = 20.0  # after a start: the first heartbeats are on their way
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +24,7 @@ class SagaAlarm:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._told_at = float("-inf")
+        self._told_at = time.monotonic() - TELL_EVERY_SECONDS + QUIET_SECONDS
         self._warnings: Mapping[str, str] = {}
 
     def run(self, engine: Engine, stop: threading.Event) -> None:

@@ -1,7 +1,9 @@
 """Whether the relays between a saga and its participants move: their heartbeats, as they arrive with us.
 
-A beat is a row that a relay's connector writes into its service's database, and brings to Kafka like any
-other; so it proves the database, the relay and the brokers, and that this service's worker reads.
+A beat is a record that a relay's connector sends every two seconds, from the task that also reads the
+outbox, in a Kafka transaction like any other; so it shows that the relay and the brokers work, and that
+this service's worker reads. It does not show that a backlog has been read: after a silence every deadline
+is given in full.
 """
 
 from collections.abc import Sequence

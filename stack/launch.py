@@ -28,7 +28,7 @@ from stack.record import StackRecord
 STOP_SECONDS_MAX = 60
 PORTS_FREE_SECONDS_MAX = 6
 # What `reset` forgets; other folders under the state folder are other stacks'.
-DATA = ("kafka", "logs", "secrets", "gateway.sqlite*", "postgres.*", "state.json*")
+DATA = ("kafka", "logs", "secrets", "webhook", "gateway.sqlite*", "postgres.*", "state.json*")
 
 # The lock of a temporary folder's owner.
 OWNER = "owner.lock"
@@ -74,7 +74,8 @@ def prepare(wish: Wish, console: Console) -> None:
     _check_ports(wish)
     java.find_or_install(console.print)
     fetch_jars(console)
-    credentials.make(wish.state / "secrets")
+    layout = Layout(state=wish.state)
+    credentials.make(layout.secrets, layout.shared_with_gateway)
     (wish.state / "logs").mkdir(exist_ok=True)
 
 

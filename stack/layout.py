@@ -46,6 +46,10 @@ class Layout:
         return self.state / "secrets"
 
     @property
+    def shared_with_gateway(self) -> Path:
+        return self.state / "webhook"
+
+    @property
     def logs(self) -> Path:
         return self.state / "logs"
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from contracts.services import INVENTORY, ORDER, PAYMENT, SERVICES, Service
+from stack import credentials
 from stack.layout import Layout
 from stack.node import Answers, Kind, Node
 
@@ -70,7 +71,7 @@ def _api(layout: Layout, service: Service) -> Node:
 
 def _webhook_secret(layout: Layout) -> dict[str, str]:
     """The gateway signs with it, and the payment service knows the gateway by it."""
-    return {"WEBHOOK_SECRET_FILE": str(layout.secrets / "gateway_webhook_secret")}
+    return {"WEBHOOK_SECRET_FILE": str(layout.shared_with_gateway / credentials.WEBHOOK)}
 
 
 def _worker(layout: Layout, service: Service) -> Node:

@@ -121,7 +121,13 @@ def test_ports_are_the_native_ones_on_this_machine_alone(node: Node):
 def test_secrets_that_come_before_the_database_are_made_by_the_stacks_own_code():
     command = CONTAINERS["credentials"]["command"]
 
-    assert command == [LAYOUT.python, "-m", credentials.__name__, str(LAYOUT.secrets)]
+    assert command == [
+        LAYOUT.python,
+        "-m",
+        credentials.__name__,
+        str(LAYOUT.secrets),
+        str(LAYOUT.shared_with_gateway),
+    ]
 
 
 def test_jobs_publish_nothing_and_run_once():
@@ -225,13 +231,15 @@ def test_containers_may_do_little(name: str):
 def test_secrets_are_seen_where_they_are_asked_for_and_nowhere_else(name: str):
     container = CONTAINERS[name]
     values = [*container.get("environment", {}).values(), *container.get("command", [])]
-    asks = any(str(LAYOUT.secrets) in value for value in values)
+    for volume, folder in (("secrets", LAYOUT.secrets), ("webhook", LAYOUT.shared_with_gateway)):
+        asks = any(str(folder) in value for value in values)
 
-    assert asks == ("secrets" in mounts(name).values())
+        assert asks == (volume in mounts(name).values()), volume
 
 
 def test_whoever_reads_secrets_has_the_account_that_owns_them():
-    readers = [name for name in CONTAINERS if "secrets" in mounts(name).values() and name != "postgres"]
+    volumes = {"secrets", "webhook"}
+    readers = [n for n in CONTAINERS if volumes & set(mounts(n).values()) and n != "postgres"]
 
     accounts = {CONTAINERS[name]["user"] for name in readers}
 
@@ -241,7 +249,8 @@ def test_whoever_reads_secrets_has_the_account_that_owns_them():
 def test_no_secret_stands_in_the_file():
     for container in CONTAINERS.values():
         for name, value in container.get("environment", {}).items():
-            assert not re.search("PASSWORD|TOKEN|SECRET_", name) or value.startswith(f"{LAYOUT.secrets}/")
+            in_a_file = value.startswith((f"{LAYOUT.secrets}/", f"{LAYOUT.shared_with_gateway}/"))
+            assert not re.search("PASSWORD|TOKEN|SECRET_", name) or in_a_file
         assert not re.search(r"://\w+:[^/]*@", " ".join(container.get("environment", {}).values()))
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 
 from migrations.database import admin_engine
 from order.api import order_routes
@@ -222,6 +223,20 @@ def settle(database, status):
 
 
 class TestPreferWait:
+    def test_an_order_that_was_accepted_is_never_answered_as_a_failure(self, orders):
+        """The database goes away after the order was kept, while it is waited for."""
+
+        def gone(*_):
+            raise OperationalError("a look at the order", {}, Exception("gone"))
+
+        event.listen(
+            orders.engine, "commit", lambda _c: event.listen(orders.engine, "begin", gone), once=True
+        )
+
+        answer = orders.post(PIZZA, Prefer="wait=1")
+
+        assert (answer.status_code, answer.get_json()["status"]) == (201, "PENDING")
+
     def test_an_order_is_shown_once_it_is_final(self, orders, database):
         place = orders.post(PIZZA).headers["Location"]
         looked = threading.Event()

@@ -75,10 +75,10 @@ def test_the_end_of_a_log(tmp_path: Path):
 
 def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path):
     folder = tmp_path / "secrets"
-    credentials.make(folder)
+    credentials.make(folder, tmp_path / "webhook")
     made = {path.name: path.read_text() for path in folder.iterdir()}
 
-    credentials.make(folder)
+    credentials.make(folder, tmp_path / "webhook")
 
     assert {path.name: path.read_text() for path in folder.iterdir()} == made
     assert set(made) == set(credentials.NAMES)
