@@ -13,7 +13,7 @@ from stack.layout import Layout
 from tests.running_system import RunningSystem
 
 # How long orders of the whole system wait for an answer here, that tests may see a deadline pass.
-DEADLINE_SECONDS = 25
+DEADLINE_SECONDS = 20
 SEED = Environment().whole("SIMULATION_SEED", random.randrange(10**9))  # noqa: S311 - no secret
 
 

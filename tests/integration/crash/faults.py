@@ -28,6 +28,10 @@ class Points:
     strike_at: int = 0
     passed: list[str] = field(default_factory=list)
 
+    def arm(self, mode: str, strike_at: int) -> None:
+        """Count anew."""
+        self.mode, self.strike_at, self.passed = mode, strike_at, []
+
     def hit(self, what: str, connection: psycopg.Connection | None = None) -> None:
         self.passed.append(what)
         if len(self.passed) != self.strike_at:

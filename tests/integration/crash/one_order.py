@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flask import Flask
 from sqlalchemy import URL, Engine, create_engine, text
 
 from contracts.topics import read_by
@@ -40,11 +41,28 @@ class Pipeline:
     points: Points = field(default_factory=Points)
 
     def __post_init__(self) -> None:
-        self.offsets = dict.fromkeys(CONSUMERS, 0)
-        self.app = create_app(WebSettings(self.urls["order"], (), "token"))
-        self.engines = {name: create_engine(url, pool_size=2) for name, url in self.urls.items()}
-        for name, engine in [("api", self.app.extensions["engine"]), *self.engines.items()]:
+        self.app = self.open_api()
+        self.engines = {
+            name: create_engine(url, pool_size=2, pool_pre_ping=True) for name, url in self.urls.items()
+        }
+        for name, engine in self.engines.items():
             self.points.watch(engine, name)
+        self.start_anew()
+
+    def open_api(self) -> Flask:
+        app = create_app(WebSettings(self.urls["order"], (), "token"))
+        self.points.watch(app.extensions["engine"], "api")
+        return app
+
+    def restart(self) -> None:
+        """All processes, the API's among them: it remembers what it has looked up."""
+        self.app.extensions["engine"].dispose()
+        self.app = self.open_api()
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """What workers know at their start: nothing."""
+        self.offsets = dict.fromkeys(CONSUMERS, 0)
         self.processors = {n: BatchProcessor(self.engines[n], CONSUMERS[n]) for n in CONSUMERS}
         gateway = HttpGateway(self.gateway_url, 1)
         self.executor = Executor(self.engines["payment"], gateway, "crash", threading.Event())
@@ -96,7 +114,7 @@ class Pipeline:
         for _ in range(ATTEMPTS_MAX):
             with self.owners["payment"].begin() as connection:
                 connection.execute(LEASES_END)
-            self.offsets = dict.fromkeys(CONSUMERS, 0)
+            self.start_anew()
             self.run(order_id)
             if not sum(redrive(self.engines[n], CONSUMERS[n], key=order_id).handled for n in CONSUMERS):
                 return

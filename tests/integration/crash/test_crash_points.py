@@ -61,6 +61,7 @@ def stage(databases, gateway):
     stage = Stage({s.name: databases.url(s.name) for s in SERVICES}, owners, gateway)
     yield stage
     stage.whole.close()
+    stage.struck.close()
     for owner in owners.values():
         owner.dispose()
 
@@ -70,41 +71,46 @@ class Stage:
 
     def __init__(self, urls, owners, gateway_url):
         self.urls, self.owners, self.gateway_url = urls, owners, gateway_url
+        self.points = Points()
+        self.struck = self.pipeline(self.points)
         self.whole = self.pipeline(Points())  # what everything is recovered by
 
     def pipeline(self, points):
         return Pipeline(self.urls, self.owners, self.gateway_url, points)
 
-    def perform(self, key, body, points):
+    def perform(self, pipeline, key, body):
         """One life of all processes, until the fault ends it."""
-        pipeline = self.pipeline(points)
-        try:
-            if order_id := pipeline.place(key, body):
-                pipeline.run(order_id)
-        finally:
-            pipeline.close()
+        pipeline.restart()
+        if order_id := pipeline.place(key, body):
+            pipeline.run(order_id)
 
-    def perform_in_a_child(self, key, body, points):
-        self.whole.close()
-        for owner in self.owners.values():
-            owner.dispose()  # connections are not shared over a fork
+    def perform_in_a_child(self, key, body, mode, number):
         child = os.fork()
         if child == 0:
             try:
-                self.perform(key, body, points)
+                for owner in self.owners.values():
+                    owner.dispose(close=False)  # those connections are the parent's
+                self.perform(self.pipeline(Points(mode, number)), key, body)
             finally:
                 os._exit(0)
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status), "the child ended by itself"
         assert os.WTERMSIG(status) == signal.SIGKILL
 
-    def strike(self, key, body, points):
-        if points.mode == "kill -9":
-            self.perform_in_a_child(key, body, points)
+    def strike(self, key, body, mode, number):
+        if mode == "kill -9":
+            self.perform_in_a_child(key, body, mode, number)
             return
+        self.points.arm(mode, number)
         with suppress(Struck, DBAPIError):  # they end the process
-            self.perform(key, body, points)
-        assert len(points.passed) >= points.strike_at, "the point was never reached"
+            self.perform(self.struck, key, body)
+        assert len(self.points.passed) >= number, "the point was never reached"
+
+    def count(self, body):
+        """What passes in a run without a fault."""
+        self.points.arm("", 0)
+        self.perform(self.struck, str(uuid4()), body)
+        return list(self.points.passed)
 
     def recover(self, key, body):
         """The order's id, once everything has come to rest."""
@@ -190,21 +196,21 @@ class Stage:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("status", ORDERS)
 def test_at_every_point(stage, status, mode, capsys):
-    body, dry = ORDERS[status], Points()
-    stage.perform(str(uuid4()), body, dry)
-    assert len(dry.passed) >= POINTS_MIN
-    kinds = {what.split(":")[0] for what in dry.passed}
+    body = ORDERS[status]
+    points = stage.count(body)
+    assert len(points) >= POINTS_MIN
+    kinds = {what.split(":")[0] for what in points}
     assert kinds >= {"api", "order", "payment", "inventory", "before gateway", "before order"}, kinds
 
-    for number in range(1, len(dry.passed) + 1):
-        key, points = str(uuid4()), Points(mode, number)
-        stage.strike(key, body, points)
+    for number, what in enumerate(points, start=1):
+        key = str(uuid4())
+        stage.strike(key, body, mode, number)
         order_id = stage.recover(key, body)
         try:
             stage.check(order_id, status)
         except AssertionError as error:
-            raise AssertionError(f"{mode} at point {number}, {dry.passed[number - 1]}: {error}") from error
+            raise AssertionError(f"{mode} at point {number}, {what}: {error}") from error
 
-    stage.check_all(len(dry.passed) + 1)
+    stage.check_all(len(points) + 1)
     with capsys.disabled():
-        print(f" {len(dry.passed)} points ", end="")  # noqa: T201 - the count is part of the result
+        print(f" {len(points)} points ", end="")  # noqa: T201 - the count is part of the result
