@@ -20,7 +20,7 @@ from saga.state import AWAITED
 from tests.simulation.world import World
 
 RUNS, MANY_RUNS = 2_000, 10_000
-MUTANT_RUNS = 3_000
+MUTANT_RUNS = 10_000
 
 
 class Machine(RuleBasedStateMachine):

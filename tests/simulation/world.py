@@ -109,6 +109,7 @@ class World:
         before, revision = read
         if move is not None and self.is_current(before.saga_id, revision):
             assert before.status not in FINAL, "a saga has left its end"
+            assert self.sagas[before.saga_id][0] == before, "two moves from one state: one of them is lost"
             self.sagas[before.saga_id] = (move.state, revision + 1)
             self._send(move)
 
@@ -118,7 +119,10 @@ class World:
 
     def take(self, read: tuple[SagaState, int], reply: Reply) -> None:
         answer = Answer(DEFINITION.routes[reply.type], reply.epoch)
-        self.write(read, advance.take(DEFINITION, read[0], answer, self.now))
+        move = advance.take(DEFINITION, read[0], answer, self.now)
+        last_try = read[0].steps[answer.route.step].epoch if move else reply.epoch
+        assert reply.epoch == last_try, "an answer to an earlier try counted"
+        self.write(read, move)
 
     def cancel(self, saga_id: UUID) -> None:
         state = self.sagas[saga_id]
