@@ -9,7 +9,7 @@ from saga.state import Why
 from web.times import as_text
 
 # What people wrote, and what a participant failed with, is for people who may act.
-_NOT_PUBLIC = ("retry", "compensate", "resolve", "parked")
+_NOT_PUBLIC = ("retry", "compensate", "resolve", "parked", "failed")
 
 
 def timeline(saga: Row[Any], log: Sequence[Row[Any]]) -> dict[str, Any]:
