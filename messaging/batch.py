@@ -54,8 +54,7 @@ class BatchProcessor:
         held = dead_letters.held_keys(connection, self._consumer.service, fresh)
         free, queued = split_held(fresh, held)
         dead_letters.queue_behind(connection, self._consumer.service, queued)
-        for delivery in queued:
-            self._consumer.tell_parked(connection, delivery, "it waits behind an earlier message of its key")
+        self._consumer.tell_parked(connection, queued, "it waits behind an earlier message of its key")
         if free:
             self._consumer.handle(connection, free)
         log.info("batch handled", new=len(fresh), queued=len(queued), events=[str(d.event_id) for d in fresh])
@@ -88,7 +87,7 @@ class BatchProcessor:
         with self._engine.begin() as connection:
             for culprit in self._claim(connection, [delivery]):
                 dead_letters.park_culprit(connection, self._consumer.service, culprit, reason)
-                self._consumer.tell_parked(connection, culprit, reason)
+                self._consumer.tell_parked(connection, [culprit], reason)
         log.error(
             "message parked",
             order_id=delivery.key,

@@ -53,13 +53,16 @@ class Consumer:
         for each_round in rounds(messages):
             outbox.write(connection, self.service, self._handle_round(connection, each_round))
 
-    def tell_parked(self, connection: Connection, delivery: Delivery, reason: str) -> None:
-        """Tell whoever waits for an answer to a command that none will come by itself."""
-        kind = MESSAGES.get(delivery.type)
-        if self.parked and kind and issubclass(kind, Command) and (order_id := as_uuid(delivery.key)):
-            first_line = reason.splitlines()[0][:500]
-            notice = self.parked(order_id=order_id, command=delivery.type, reason=first_line)
-            outbox.write(connection, self.service, [notice])
+    def tell_parked(self, connection: Connection, deliveries: Sequence[Delivery], reason: str) -> None:
+        """Tell whoever waits for answers to commands that none will come by itself."""
+        notices = [self._notice(delivery, reason.splitlines()[0][:500]) for delivery in deliveries]
+        outbox.write(connection, self.service, [notice for notice in notices if notice])
+
+    def _notice(self, delivery: Delivery, reason: str) -> Message | None:
+        kind, order_id = MESSAGES.get(delivery.type), as_uuid(delivery.key)
+        if self.parked is None or order_id is None or kind is None or not issubclass(kind, Command):
+            return None
+        return self.parked(order_id=order_id, command=delivery.type, reason=reason)
 
     def _handle_round(self, connection: Connection, messages: Sequence[Message]) -> list[Message]:
         """Each handler is called once, with all the messages that are its own."""

@@ -22,6 +22,7 @@ def write(connection: Connection, service: str, messages: Sequence[Message]) -> 
         return []
     if not connection.in_transaction() or _commits_by_itself(connection):
         raise OutsideTransaction("an outbox row needs the open transaction of its business row")
+    behind = _followers(messages)
     rows = connection.execute(
         sql.WRITE_OUTBOX,
         {
@@ -31,11 +32,11 @@ def write(connection: Connection, service: str, messages: Sequence[Message]) -> 
             "types": [message.type for message in messages],
             "payloads": [message.model_dump_json() for message in messages],
             "topics": [message.topic for message in messages],
-            "behind": _followers(messages),
+            "behind": behind,
         },
     )
     written = {(row.aggregateid, row.behind): row.id for row in rows}
-    return [written[m.key, behind] for m, behind in zip(messages, _followers(messages), strict=True)]
+    return [written[message.key, place] for message, place in zip(messages, behind, strict=True)]
 
 
 def _followers(messages: Sequence[Message]) -> list[int]:

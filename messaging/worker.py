@@ -1,13 +1,12 @@
 """A message worker as a process."""
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL
 
+from messaging.alarm import Alarm
 from messaging.batch import BatchProcessor
 from messaging.chores import Chore
 from messaging.consumer import Consumer
@@ -37,16 +36,8 @@ class WorkerSettings:
         )
 
 
-class Watch(Protocol):
-    """What a worker looks at beside its messages, in a thread of its own; it only ever warns."""
-
-    def run(self, engine: Engine, stop: threading.Event) -> None: ...
-
-    def warnings(self) -> Mapping[str, str]: ...
-
-
 def run_worker(
-    consumer: Consumer, settings: WorkerSettings, *, watch: Watch | None = None, chore: Chore | None = None
+    consumer: Consumer, settings: WorkerSettings, *, alarm: Alarm | None = None, chore: Chore | None = None
 ) -> None:
     """Consume until SIGTERM; return after the batch in hand is done."""
     process = f"{consumer.service}-worker"
@@ -60,8 +51,8 @@ def run_worker(
         stop,
         consumer.watches,
     )
-    health = serve_health(settings.health_bind, worker.problems, watch.warnings if watch else dict)
-    for beside in (watch, chore):
+    health = serve_health(settings.health_bind, worker.problems, alarm.warnings if alarm else dict)
+    for beside in (alarm, chore):
         if beside:
             threading.Thread(target=beside.run, args=(engine, stop), daemon=True).start()
     log.info("worker started", topics=consumer.topics)

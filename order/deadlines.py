@@ -6,6 +6,7 @@ import structlog
 
 from contracts.services import ORDER
 from contracts.topics import watched_by
+from messaging.alarm import Alarm
 from order.handlers import orchestrator
 from order.settings import read_patience
 from runtime.database import connect_engine, database_url
@@ -14,7 +15,7 @@ from runtime.health import serve_health
 from runtime.logs import configure
 from runtime.stopping import stop_requested
 from saga import versions
-from saga.alarm import SagaAlarm
+from saga.alarm import stuck_sagas
 from saga.deadlines import Clock, Deadlines
 
 log = structlog.get_logger(__name__)
@@ -35,7 +36,7 @@ def main() -> None:
         versions.check(connection, sagas.kind)
     clock = Clock(watched_by(ORDER.name), per_minute)
     deadlines = Deadlines(engine, sagas, clock, stop)
-    alarm = SagaAlarm(clock)
+    alarm = Alarm(stuck_sagas(clock), quiet_seconds=20)
     threading.Thread(target=alarm.run, args=(engine, stop), name="alarm", daemon=True).start()
     health = serve_health(health_bind, deadlines.problems, alarm.warnings)
     log.info("deadlines are watched", per_minute=per_minute)

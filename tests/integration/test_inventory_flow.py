@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from inventory import handlers
-from inventory.alarm import ReservationAlarm
+from inventory.alarm import forgotten_reservations
 from inventory.app import create_app
+from messaging.alarm import Alarm
 from messaging.batch import BatchProcessor
 from runtime.health import readiness
 from tests.builders import a_delivery, completed, release, reserve
@@ -161,7 +162,7 @@ def test_what_is_sold_is_not_released_but_parked_and_told(warehouse):
 
 
 def test_a_reservation_that_nobody_ends_is_told_once_a_minute_and_kept(warehouse, logged):
-    oldest, alarm = uuid4(), ReservationAlarm(older_than_seconds=3600)
+    oldest, alarm = uuid4(), Alarm(forgotten_reservations(older_than_seconds=3600))
     warehouse.reserved_for(5000, oldest)
     warehouse.reserved_for(4000, uuid4())
     warehouse.reserved_for(3000, uuid4())
@@ -169,13 +170,14 @@ def test_a_reservation_that_nobody_ends_is_told_once_a_minute_and_kept(warehouse
     alarm.look(warehouse.engine)
     alarm.look(warehouse.engine)
 
-    [line] = [line for line in logged() if line["event"] == "reservations are forgotten"]
-    assert (line["level"], line["count"], line["oldest"]) == ("error", 2, str(oldest))
+    [line] = [line for line in logged() if line["event"] == "a person is needed"]
+    assert line["level"] == "error"
+    assert line["reservations"] == f"2 reserved for more than 3600 s, the oldest {oldest}"
     assert warehouse.statuses() == ["RESERVED"] * 3
 
 
 def test_the_alarm_warns_without_making_the_worker_unready_and_ends_with_its_cause(warehouse):
-    order, alarm = uuid4(), ReservationAlarm(older_than_seconds=3600)
+    order, alarm = uuid4(), Alarm(forgotten_reservations(older_than_seconds=3600))
     warehouse.reserved_for(5000, order)
 
     alarm.look(warehouse.engine)
@@ -185,7 +187,10 @@ def test_the_alarm_warns_without_making_the_worker_unready_and_ends_with_its_cau
 
     assert warned == (
         200,
-        {"status": "warn", "checks": {"reservations": "1 reserved for more than 3600 s"}},
+        {
+            "status": "warn",
+            "checks": {"reservations": f"1 reserved for more than 3600 s, the oldest {order}"},
+        },
     )
     assert readiness({}, alarm.warnings()) == (200, {"status": "pass", "checks": {}})
 

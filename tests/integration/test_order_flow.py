@@ -18,12 +18,13 @@ from contracts.messages import (
     StockReserved,
 )
 from contracts.topics import watched_by
+from messaging.alarm import Alarm
 from messaging.batch import BatchProcessor
 from messaging.errors import MomentaryFault
 from order import handlers, queries
 from order.saga import Patience
 from saga import people, sql
-from saga.alarm import SagaAlarm
+from saga.alarm import stuck_sagas
 from saga.deadlines import Clock, Deadlines
 from saga.heartbeats import see
 from saga.people import By, NotPossible, UnknownSaga
@@ -498,7 +499,7 @@ def test_two_orchestrators_at_once_take_each_reply_once(shop, engine_of):
 class TestTheAlarm:
     def test_tells_of_sagas_that_need_a_person(self, shop):
         shop.beats()
-        alarm = SagaAlarm(CLOCK)
+        alarm = Alarm(stuck_sagas(CLOCK))
         alarm.look(shop.engine)
         assert alarm.warnings() == {}
 
@@ -509,7 +510,7 @@ class TestTheAlarm:
         assert alarm.warnings() == {"sagas": f"1 need attention, the oldest {order}: ./run sagas list"}
 
     def test_tells_that_no_deadline_passes(self, shop):
-        alarm = SagaAlarm(CLOCK)
+        alarm = Alarm(stuck_sagas(CLOCK))
         shop.beats(*CLOCK.relays[1:])
 
         alarm.look(shop.engine)
@@ -517,7 +518,7 @@ class TestTheAlarm:
         assert alarm.warnings() == {"deadlines": f"none passes: no sign of life of {CLOCK.relays[0]}"}
 
     def test_keeps_what_it_found_while_the_database_is_away(self, shop, databases):
-        alarm = SagaAlarm(CLOCK)
+        alarm = Alarm(stuck_sagas(CLOCK))
         alarm.look(shop.engine)
         before = dict(alarm.warnings())
 
