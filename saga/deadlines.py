@@ -1,7 +1,7 @@
 """Deadlines: the clock's part in a saga, by the database's time, in any number of processes at once.
 
-Nothing is sent again because time has passed: the outbox delivers. A deadline that passes turns the saga
-round, or calls for a person. It passes only while the relays in between keep beating.
+No unanswered command is sent again because time has passed: the outbox delivers. A deadline that passes
+turns the saga round, or calls for a person. It passes only while the relays in between keep beating.
 """
 
 import threading

@@ -1,8 +1,8 @@
 """A definition as a picture: mermaid's state diagram."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from saga.definition import Definition, Step
+from saga.definition import Definition, Step, Undo
 
 
 def mermaid(definition: Definition) -> str:
@@ -22,9 +22,9 @@ def _lines(definition: Definition) -> Iterator[str]:
             yield f"{_name(group)} --> undo_{_name(group)} : expired or cancelled"
             undone = " & ".join(step.undo.success.type for step in group if step.undo)
             yield f"undo_{_name(group)} --> {_back(groups, place)} : {undone}"
-            yield f"undo_{_name(group)} --> NEEDS_ATTENTION : fails, or is not answered in time"
+            yield f"undo_{_name(group)} --> NEEDS_ATTENTION : {_stuck(step.undo for step in group)}"
         else:
-            yield f"{_name(group)} --> NEEDS_ATTENTION : fails, or is not answered in time"
+            yield f"{_name(group)} --> NEEDS_ATTENTION : {_stuck(group)}"
     yield "COMPLETED --> [*]"
     yield "COMPENSATED --> [*]"
 
@@ -37,6 +37,12 @@ def _back(groups: tuple[tuple[Step, ...], ...], place: int) -> str:
 def _bad(group: tuple[Step, ...]) -> str:
     failures = " or ".join(step.failure.type for step in group if step.failure)
     return failures or "refused"
+
+
+def _stuck(sides: Iterable[Step | Undo | None]) -> str:
+    """How a step from which there is no way back comes to need a person."""
+    may_fail = any(side and side.failure for side in sides)
+    return "fails, or is not answered in time" if may_fail else "is not answered in time"
 
 
 def _undone(group: tuple[Step, ...]) -> bool:

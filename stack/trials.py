@@ -46,9 +46,9 @@ def demo_command(once: bool, failures: float, as_json: bool) -> None:
 @click.command("test", context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PART] [OPTIONS]...")
 def test_command(arguments: tuple[str, ...]) -> int:
-    """Pass every test, or those of one PART: house, unit, integration, system or chaos.
+    """Pass the tests, or those of one PART: house, unit, simulation, integration, system or chaos.
 
-    `full` is every test and those too long for every change. OPTIONS go to pytest.
+    `full` adds those that take too long for every change. OPTIONS go to pytest.
     """
     part, options = _part(arguments)
     console = Console()

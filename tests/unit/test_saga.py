@@ -265,7 +265,7 @@ def test_a_definition_is_drawn_with_every_way():
         "hotel_and_car --> undo_flight : hotel-full or car-full",
         "pay --> undo_pay : expired or cancelled",
         "undo_pay --> undo_hotel_and_car : pay-cancelled",
-        "mail --> NEEDS_ATTENTION : fails, or is not answered in time",
+        "mail --> NEEDS_ATTENTION : is not answered in time",
         "mail --> COMPLETED : mail-booked",
     ):
         assert f"    {line}" in picture
