@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Identity, Index, MetaData, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from runtime.database import COLUMN_TYPES, NAMES, one_of
+from runtime.database import COLUMN_TYPES, NAMES, THIS_TRANSACTION, one_of
 from saga import tables
 
 
@@ -77,6 +77,7 @@ class StockMovement(Base):
         CheckConstraint(one_of("movement", Movement), name="movement_known"),
         CheckConstraint("(order_id IS NULL) = (movement = 'restock')", name="order_named"),
         Index("ix_stock_ledger_order_id", "order_id"),
+        Index("ix_stock_ledger_xact", "xact"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -87,6 +88,7 @@ class StockMovement(Base):
     reserved: Mapped[int]
     sold: Mapped[int]
     moved_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    xact: Mapped[int] = mapped_column(server_default=THIS_TRANSACTION)
 
 
 METADATA = (Base.metadata, tables.participant)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, UniqueConstraint, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from runtime.database import COLUMN_TYPES, NAMES, one_of
+from runtime.database import COLUMN_TYPES, NAMES, THIS_TRANSACTION, one_of
 from saga import tables
 
 
@@ -109,6 +109,7 @@ class LedgerEntry(Base):
         CheckConstraint(one_of("operation", Operation), name="operation_known"),
         CheckConstraint("(amount > 0) = (operation = 'charge')", name="amount_signed"),
         UniqueConstraint("order_id", "operation"),
+        Index("ix_payment_ledger_xact", "xact"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -118,6 +119,7 @@ class LedgerEntry(Base):
     currency: Mapped[str]
     gateway_reference: Mapped[str]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    xact: Mapped[int] = mapped_column(server_default=THIS_TRANSACTION)
 
 
 class WebhookDelivery(Base):

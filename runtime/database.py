@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import URL, BigInteger, Engine, Text, create_engine, make_url
+from sqlalchemy import URL, BigInteger, Engine, Text, create_engine, make_url, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from runtime.environment import Environment
@@ -20,6 +20,9 @@ NAMES = {
 
 # What a Python type is in every model: times with their zone, text without a length, numbers that last.
 COLUMN_TYPES = {datetime: TIMESTAMP(timezone=True), str: Text, int: BigInteger}
+
+# What a row's column `xact` holds: the transaction that wrote it, as a number that never wraps.
+THIS_TRANSACTION = text("(pg_current_xact_id()::text)::bigint")
 
 
 def one_of(column: str, values: type[StrEnum]) -> str:
