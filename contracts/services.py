@@ -44,4 +44,7 @@ SERVICE = {service.name: service for service in SERVICES}
 
 # What a role may do is granted by the migrations; that it exists is the bootstrap's work.
 DUTIES = ("migrator", "app", "relay", "retention", "repair")
+
+# What the auditor keeps; its roles are a service's, and it sends nothing.
+AUDIT = Service("audit", "audit")
 AUDITOR_ROLE = "auditor"

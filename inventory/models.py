@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, Identity, Index, MetaData, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from messaging.tables import metadata as mechanism
 from runtime.database import COLUMN_TYPES, NAMES, THIS_TRANSACTION, one_of
 from saga import tables
 
@@ -91,4 +92,4 @@ class StockMovement(Base):
     xact: Mapped[int] = mapped_column(server_default=THIS_TRANSACTION)
 
 
-METADATA = (Base.metadata, tables.participant)
+METADATA = (Base.metadata, tables.participant, mechanism)

@@ -41,7 +41,6 @@ def _event_columns() -> tuple[Column[object], ...]:
         Column("saga_id", Text),
         Column("traceparent", Text),
         Column("created_at", TIMESTAMP(timezone=True, precision=6), nullable=False, server_default=_NOW),
-        Column("xact", BigInteger, nullable=False, server_default=THIS_TRANSACTION),
     )
 
 
@@ -50,6 +49,7 @@ outbox = Table(
     metadata,
     Column("id", Uuid, primary_key=True, server_default=func.uuidv7()),
     *_event_columns(),
+    Column("xact", BigInteger, nullable=False, server_default=THIS_TRANSACTION),
     Index("ix_outbox_xact", "xact"),
     postgresql_partition_by="RANGE (id)",
 )
@@ -63,7 +63,6 @@ outbox_replay = Table(
     *_event_columns(),
     Column("requested_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Index("ix_outbox_replay_xact", "xact"),
 )
 
 inbox = Table(

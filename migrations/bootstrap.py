@@ -9,7 +9,7 @@ from pathlib import Path
 from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
-from contracts.services import AUDITOR_ROLE, DUTIES, SERVICES, Service
+from contracts.services import AUDIT, AUDITOR_ROLE, DUTIES, SERVICES, Service
 from migrations.database import admin_engine
 from runtime.secrets import secret
 
@@ -25,22 +25,27 @@ def bootstrap(admin: Engine, folder: Path) -> None:
         for service in SERVICES:
             for duty in DUTIES:
                 _make_role(connection, service.role(duty), _ATTRIBUTES.get(duty, "LOGIN"), folder)
-        _make_role(connection, AUDITOR_ROLE, "LOGIN", folder)
-        for service in SERVICES:
-            _make_database(connection, service)
-    for service in SERVICES:
-        keep_apart(admin_engine(admin.url, service.database), service)
+        for role in (AUDITOR_ROLE, AUDIT.role("migrator")):
+            _make_role(connection, role, "LOGIN", folder)
+        for owner in (*SERVICES, AUDIT):
+            _make_database(connection, owner)
+    for owner in (*SERVICES, AUDIT):
+        keep_apart(admin_engine(admin.url, owner.database), owner)
 
 
 def keep_apart(admin: Engine, service: Service) -> None:
     """Let the service's roles, and no others, reach the database that `admin` is connected to."""
     database = sql.Identifier(admin.url.database or service.database)
-    roles = [sql.Identifier(service.role(duty)) for duty in DUTIES] + [sql.Identifier(AUDITOR_ROLE)]
+    duties = ("migrator",) if service is AUDIT else DUTIES
+    roles = [sql.Identifier(service.role(duty)) for duty in duties] + [sql.Identifier(AUDITOR_ROLE)]
     with admin.connect() as connection:
         _run(connection, sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
         _run(connection, sql.SQL("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
         names = sql.SQL(", ").join(roles)
         _run(connection, sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, names))
+        if service is AUDIT:
+            writer = sql.Identifier(AUDITOR_ROLE)
+            _run(connection, sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(database, writer))
         _run(connection, sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(names))
         migrator = sql.Identifier(service.role("migrator"))
         _run(connection, sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(migrator))

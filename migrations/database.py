@@ -4,11 +4,12 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine, create_engine
 
-from contracts.services import SERVICE
+from contracts.services import AUDIT, SERVICE
 from runtime.database import database_url
 from runtime.environment import Environment
 
 # A migration may wait for the locks it needs, but not so long that services pile up behind it.
+OWNERS = {**SERVICE, AUDIT.name: AUDIT}
 _LIMITS = "-c lock_timeout=10s -c timezone=UTC"
 
 
@@ -27,9 +28,10 @@ def admin_engine(url: URL, database: str | None = None) -> Engine:
 
 def migrator_url(service: str, cluster: URL, secrets: Path) -> URL:
     """The service's own database, as the role that owns its tables."""
-    role = SERVICE[service].role("migrator")
+    owner = OWNERS[service]
+    role = owner.role("migrator")
     password = (secrets / role).read_text().strip()
-    return cluster.set(username=role, password=password, database=SERVICE[service].database)
+    return cluster.set(username=role, password=password, database=owner.database)
 
 
 def migrator_engine(service: str, environment: Environment) -> Engine:

@@ -1,22 +1,21 @@
-"""Alembic's environment for all three histories; the section's name is the service's name."""
+"""Alembic's environment for all histories; the section's name is the room's name."""
 
 from importlib import import_module
 
 from alembic import context
 from sqlalchemy.engine import Connection
 
-from messaging.tables import metadata as mechanism
 from migrations.database import migrator_engine
 from runtime.environment import Environment
 
-service = context.config.config_ini_section
-models = import_module(f"{service}.models")
+room = context.config.config_ini_section
+models = import_module(f"{room}.models")
 
 
 def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=[*models.METADATA, mechanism],
+        target_metadata=list(models.METADATA),
         include_name=_of_ours,
         compare_server_default=True,
     )
@@ -33,5 +32,5 @@ given: Connection | None = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    with migrator_engine(service, Environment()).connect() as opened:
+    with migrator_engine(room, Environment()).connect() as opened:
         run(opened)

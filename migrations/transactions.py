@@ -19,9 +19,6 @@ _DOWN = """
 ALTER TABLE {table} DROP COLUMN xact;
 """
 
-OF_THE_MECHANISM = ("outbox", "outbox_replay")
-
-
 def note_transactions(tables: Sequence[str]) -> None:
     """Let each row of the tables, old and new, tell its transaction."""
     for table in tables:

@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, Index, MetaData, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from messaging.tables import metadata as mechanism
 from order.status import Status
 from runtime.database import COLUMN_TYPES, NAMES, one_of
 from saga.tables import orchestrator
@@ -58,4 +59,4 @@ class Order(Base):
 
 add_intake_tables(Base.metadata)
 
-METADATA = (Base.metadata, orchestrator)
+METADATA = (Base.metadata, orchestrator, mechanism)

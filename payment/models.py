@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, UniqueConstraint, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from messaging.tables import metadata as mechanism
 from runtime.database import COLUMN_TYPES, NAMES, THIS_TRANSACTION, one_of
 from saga import tables
 
@@ -131,4 +132,4 @@ class WebhookDelivery(Base):
     received_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
-METADATA = (Base.metadata, tables.participant)
+METADATA = (Base.metadata, tables.participant, mechanism)

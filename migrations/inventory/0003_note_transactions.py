@@ -1,13 +1,13 @@
 """Rows of the outbox and of the ledger tell which transaction wrote them."""
 
-from migrations.transactions import OF_THE_MECHANISM, forget_transactions, note_transactions
+from migrations.transactions import forget_transactions, note_transactions
 
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-TABLES = (*OF_THE_MECHANISM, "stock_ledger")
+TABLES = ("outbox", "stock_ledger")
 
 
 def upgrade() -> None:

@@ -1,13 +1,13 @@
 """Outbox rows tell which transaction wrote them."""
 
-from migrations.transactions import OF_THE_MECHANISM, forget_transactions, note_transactions
+from migrations.transactions import forget_transactions, note_transactions
 
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-TABLES = OF_THE_MECHANISM
+TABLES = ("outbox",)
 
 
 def upgrade() -> None:

@@ -8,10 +8,10 @@ import pytest
 from alembic.config import Config
 from sqlalchemy import URL, Engine, NullPool, create_engine, event, text
 
-from contracts.services import SERVICE, SERVICES, Service
+from contracts.services import AUDITOR_ROLE, Service
 from migrations.__main__ import ROOT, upgrade
 from migrations.bootstrap import bootstrap, keep_apart
-from migrations.database import admin_engine
+from migrations.database import OWNERS, admin_engine
 from runtime.environment import Environment
 from runtime.logs import configure
 from stack.postgres import cluster
@@ -32,21 +32,21 @@ class Databases:
 
     def url(self, service: str, duty: str = "app") -> URL:
         """As one of the service's roles."""
-        role = SERVICE[service].role(duty)
+        role = AUDITOR_ROLE if duty == "auditor" else OWNERS[service].role(duty)
         password = (self._secrets / role).read_text().strip()
         return self.admin(service).set(username=role, password=password)
 
     def admin(self, service: str) -> URL:
         """As superuser."""
-        name = f"{SERVICE[service].database}_of_a_test"
+        name = f"{OWNERS[service].database}_of_a_test"
         if service not in self._copied:
-            self._copy(SERVICE[service], name)
+            self._copy(OWNERS[service], name)
         return self._cluster.set(database=name)
 
     def drop(self) -> None:
         with self._admin.connect() as connection:
             for service in self._copied:
-                connection.execute(text(f"DROP DATABASE {SERVICE[service].database}_of_a_test WITH (FORCE)"))
+                connection.execute(text(f"DROP DATABASE {OWNERS[service].database}_of_a_test WITH (FORCE)"))
         self._admin.dispose()
 
     def _copy(self, service: Service, name: str) -> None:
@@ -78,8 +78,8 @@ def migrated(postgres, tmp_path_factory) -> tuple[URL, Path]:
     admin = admin_engine(postgres)
     bootstrap(admin, secrets)
     admin.dispose()
-    for service in SERVICES:
-        upgrade(service.name, environment)
+    for room in OWNERS:
+        upgrade(room, environment)
     return postgres, secrets
 
 

@@ -1,0 +1,43 @@
+"""Statements on findings and what explains them, each with its reason."""
+
+from sqlalchemy import text
+
+FIND = text("""
+    INSERT INTO findings (kind, subject, detail) VALUES (:kind, :subject, CAST(:detail AS jsonb))
+    ON CONFLICT DO NOTHING
+""")
+
+OPEN_FINDINGS = text("""
+    SELECT kind, subject, detail ->> 'event_id' AS event_id, detail ->> 'source' AS source FROM findings
+    WHERE explained_by IS NULL AND kind IN ('repeated', 'reordered') ORDER BY found_at LIMIT :most
+""")
+# Rows in the replay table are recoveries too, whoever wrote them; told once for each who and why.
+NOTE_REPLAY = text("""
+    INSERT INTO recoveries (kind, services, topics, done_by, reason, done_at)
+    SELECT 'replay', ARRAY[CAST(:service AS text)], '{}', :done_by, :reason, :done_at
+    WHERE NOT EXISTS (
+        SELECT FROM recoveries WHERE kind = 'replay' AND services = ARRAY[CAST(:service AS text)]
+        AND done_by = :done_by AND reason = :reason)
+""")
+EXPLAIN_REPLAYED = text("""
+    UPDATE findings SET explained_by = recovery.id
+    FROM (SELECT id FROM recoveries WHERE kind = 'replay' AND services = ARRAY[CAST(:service AS text)]
+          AND done_by = :done_by AND reason = :reason ORDER BY id DESC LIMIT 1) AS recovery
+    WHERE findings.explained_by IS NULL AND kind IN ('repeated', 'reordered')
+      AND detail ->> 'event_id' = ANY(CAST(:ids AS text[]))
+""")
+# A relay that was set back sends some of what it had sent before, within the hour in which somebody did it.
+EXPLAIN_BY_RECOVERY = text("""
+    UPDATE findings SET explained_by = recoveries.id FROM recoveries
+    WHERE findings.explained_by IS NULL AND findings.kind IN ('repeated', 'reordered')
+      AND recoveries.kind = ANY(CAST(:kinds AS text[]))
+      AND ltrim(findings.detail ->> 'source', '/') = ANY(recoveries.services)
+      AND CAST(findings.detail ->> 'appended_at' AS timestamptz)
+          BETWEEN recoveries.done_at - interval '1 hour' AND recoveries.done_at + interval '2 minutes'
+""")
+EXPLAIN_TOPICS = text("""
+    UPDATE findings SET explained_by = recoveries.id FROM recoveries
+    WHERE findings.explained_by IS NULL AND findings.kind = 'topic-made-anew'
+      AND findings.detail ->> 'topic' = ANY(recoveries.topics)
+      AND recoveries.done_at > findings.found_at - interval '1 hour'
+""")

@@ -1,0 +1,125 @@
+"""The report of a round: counted, judged, kept for whoever asks."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from audit import report_sql as sql
+from audit.models import Kind
+from audit.sources import Slot
+from audit.verdict import Count, Counts, Verdict, decide, invariants, staleness
+
+IDS_MAX = 20
+# A round is due every second; while much is read, one takes a few.
+STALE_SECONDS = 20.0
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a round saw that is not kept in the auditor's tables."""
+
+    began_at: datetime
+    slots: Mapping[str, Slot | None]
+    days_ahead: Mapping[str, int]
+    missing_topics: Sequence[str]
+    behind: Sequence[str]
+    stock: Sequence[str]
+
+
+def write_report(connection: Connection, scene: Scene) -> Body:
+    """Count, decide, and keep the answer in place of the one before."""
+    counts = count(connection, scene)
+    body = as_json(counts, _recoveries(connection))
+    connection.execute(sql.STORE, {"began_at": scene.began_at, "body": json.dumps(body, default=str)})
+    return body
+
+
+def newest(connection: Connection) -> tuple[Body, datetime | None]:
+    """The newest report and when its round began; grey when there is none, or none of late."""
+    row = connection.execute(sql.NEWEST).first()
+    if row is None:
+        return {"verdict": Verdict.GREY, "reasons": ["the auditor has not finished a round yet"]}, None
+    body = {**row.body, "began_at": row.began_at.isoformat(), "ended_at": row.ended_at.isoformat()}
+    if stale := staleness(row.began_at, row.now, STALE_SECONDS):
+        body |= {"verdict": Verdict.GREY, "reasons": [stale, *row.body["reasons"]]}
+    return body, row.began_at
+
+
+def as_json(counts: Counts, recoveries: Sequence[Body]) -> Body:
+    """What `./run audit --json` prints."""
+    verdict, reasons = decide(counts)
+    return {
+        "verdict": verdict,
+        "reasons": reasons,
+        "checked": counts.checked,
+        "under_way": counts.under_way,
+        "lost": counts.lost.as_json(),
+        "duplicated": counts.doubled.as_json(),
+        "phantom": counts.phantom.as_json(),
+        "reordered": counts.reordered.as_json(),
+        "repeated": counts.repeated.as_json(),
+        "late": counts.late.as_json(),
+        "skipped": counts.skipped.as_json(),
+        "altered": counts.altered.as_json(),
+        "behind": list(counts.behind),
+        "invariants": [each.as_json() for each in invariants(counts)],
+        "recoveries": list(recoveries),
+    }
+
+
+def count(connection: Connection, scene: Scene) -> Counts:
+    found = _findings(connection)
+    unsettled = connection.execute(sql.UNSETTLED, _LIMITS).all()
+    twice = [row.order_id for row in unsettled if row.problem == "an effect was had twice"]
+    others = [f"{row.order_id} ({row.problem})" for row in unsettled if row.order_id not in twice]
+    total = unsettled[0].total if unsettled else 0
+    return Counts(
+        checked=connection.execute(sql.CHECKED).scalar_one(),
+        under_way=connection.execute(sql.UNDER_WAY).scalar_one(),
+        late=_count(connection, sql.LATE),
+        lost=_count(connection, sql.LOST),
+        skipped=_count(connection, sql.SKIPPED),
+        gaps=_count(connection, sql.GAPS),
+        phantom=found.get(Kind.PHANTOM, Count()),
+        repeated=found.get(Kind.REPEATED, Count()),
+        reordered=found.get(Kind.REORDERED, Count()),
+        altered=found.get(Kind.ALTERED, Count()),
+        doubled=Count(len(twice), twice),
+        books=Count(total - len(twice), others),
+        made_anew=found.get(Kind.TOPIC_MADE_ANEW, Count()).ids,
+        stock=scene.stock,
+        slots={name: slot.wal_status if slot else "missing" for name, slot in scene.slots.items()},
+        days_ahead=scene.days_ahead,
+        missing_topics=scene.missing_topics,
+        behind=scene.behind,
+    )
+
+
+_LIMITS = {"most": IDS_MAX, "late_seconds": sql.LATE_SECONDS}
+
+
+def _count(connection: Connection, statement: Any) -> Count:
+    rows = connection.execute(statement, _LIMITS).all()
+    return Count(rows[0][1], [row[0] for row in rows]) if rows else Count()
+
+
+def _findings(connection: Connection) -> dict[str, Count]:
+    rows = connection.execute(sql.OPEN_FINDINGS, {"most": IDS_MAX * len(Kind)}).all()
+    ids: dict[str, list[str]] = {}
+    for row in rows:
+        ids.setdefault(row.kind, []).append(
+            row.detail.get("topic" if row.kind == Kind.TOPIC_MADE_ANEW else "event_id") or row.subject
+        )
+    totals = {row.kind: row.total for row in rows}
+    return {kind: Count(totals[kind], found[:IDS_MAX]) for kind, found in ids.items()}
+
+
+def _recoveries(connection: Connection) -> list[Body]:
+    rows = connection.execute(sql.RECOVERIES, _LIMITS)
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name

@@ -1,0 +1,56 @@
+"""What a report counts: open rows only, so that its cost does not follow history."""
+
+from sqlalchemy import text
+
+# Below this, an event is under way.
+LATE_SECONDS = 30
+
+# Each answers with (subject, count of all): as many subjects as a report shows, and how many there are.
+LOST = text("SELECT event_id::text, count(*) OVER () FROM awaited WHERE lost_at IS NOT NULL LIMIT :most")
+SKIPPED = text("SELECT event_id::text, count(*) OVER () FROM unread WHERE skipped_at IS NOT NULL LIMIT :most")
+LATE = text("""
+    SELECT event_id::text, count(*) OVER () FROM (
+        SELECT event_id FROM awaited
+        WHERE lost_at IS NULL AND noted_at < clock_timestamp() - make_interval(secs => :late_seconds)
+        UNION
+        SELECT event_id FROM unread
+        WHERE skipped_at IS NULL AND noted_at < clock_timestamp() - make_interval(secs => :late_seconds)
+    ) AS late LIMIT :most
+""")
+UNDER_WAY = text("SELECT (SELECT count(*) FROM awaited) + (SELECT count(*) FROM unread)")
+OPEN_FINDINGS = text("""
+    SELECT kind, subject, detail, count(*) OVER (PARTITION BY kind) AS total FROM (
+        SELECT kind, subject, detail, row_number() OVER (PARTITION BY kind ORDER BY found_at) AS place
+        FROM findings WHERE explained_by IS NULL
+    ) AS numbered ORDER BY kind, place LIMIT :most
+""")
+# A number that is awaited is late or lost, and told as that.
+GAPS = text("""
+    SELECT source || ' ' || key, count(*) OVER () FROM gaps
+    WHERE noted_at < clock_timestamp() - make_interval(secs => :late_seconds)
+      AND NOT EXISTS (
+          SELECT FROM awaited WHERE awaited.key = gaps.key AND '/' || awaited.service = gaps.source)
+    LIMIT :most
+""")
+# Seen to be wrong for longer than a command that is on its way could need.
+UNSETTLED = text("""
+    SELECT order_id, problem, count(*) OVER () AS total FROM unsettled
+    WHERE suspect_since < clock_timestamp() - make_interval(secs => :late_seconds)
+      AND problem <> 'a dead letter of it waits'
+    ORDER BY suspect_since LIMIT :most
+""")
+CHECKED = text("SELECT coalesce(sum(written), 0)::bigint FROM days")
+RECOVERIES = text("""
+    SELECT id, kind, services, topics, events, done_by, reason, done_at,
+           (SELECT count(*) FROM findings WHERE explained_by = recoveries.id) AS explains
+    FROM recoveries ORDER BY id DESC LIMIT :most
+""")
+STORE = text("""
+    INSERT INTO report (id, began_at, body) VALUES (1, :began_at, CAST(:body AS jsonb))
+    ON CONFLICT (id) DO UPDATE
+    SET began_at = excluded.began_at, ended_at = clock_timestamp(), body = excluded.body
+""")
+NEWEST = text("""
+    SELECT body, began_at, ended_at, clock_timestamp() AS now FROM report
+""")
+DATABASE_CLOCK = text("SELECT clock_timestamp()")

@@ -1,0 +1,132 @@
+"""What the auditor reads in the services' databases. It may read everything there, and write nothing."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from audit.digest import OF_ROW
+from contracts.services import Service
+
+# The oldest transaction that is still open: every older one has ended, so what it wrote can be seen.
+HORIZON = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+
+# At or behind the commit of every row that was just read.
+_NOW_AT = text("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
+
+_SLOT = text("""
+    SELECT (confirmed_flush_lsn - '0/0')::bigint AS confirmed, wal_status, active
+    FROM pg_replication_slots WHERE slot_name = :slot
+""")
+
+_WRITTEN = text(f"""
+    SELECT id, topic, aggregateid AS key, sequence, {OF_ROW} AS digest, xact FROM outbox
+    WHERE xact >= :mark AND xact < :horizon ORDER BY xact LIMIT :most
+""")  # noqa: S608 - the digest's text is a constant
+
+# A transaction that alone is more than a helping.
+_WRITTEN_BY = text(f"""
+    SELECT id, topic, aggregateid AS key, sequence, {OF_ROW} AS digest, xact FROM outbox
+    WHERE xact = :xact
+""")  # noqa: S608 - the digest's text is a constant
+
+_KNOWN = text("SELECT id FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))")
+
+_RECEIVED = text("""
+    SELECT event_id FROM inbox WHERE consumer = :consumer AND event_id = ANY(CAST(:ids AS uuid[]))
+""")
+
+_REPLAYED = text("""
+    SELECT DISTINCT ON (id) id, requested_by, reason, created_at FROM outbox_replay
+    WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id, replay_id DESC
+""")
+
+# How many days from today on have a partition: an insert without one fails.
+_DAYS_AHEAD = text("""
+    SELECT min(ahead) FROM (
+        SELECT parent, count(*) FILTER (WHERE to_regclass(
+            parent || '_p' || to_char((clock_timestamp() AT TIME ZONE 'UTC')::date + days, 'YYYYMMDD')
+        ) IS NOT NULL) AS ahead
+        FROM unnest(ARRAY['outbox', 'inbox']) AS parent, generate_series(1, 8) AS days GROUP BY parent
+    ) AS each
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Helping:
+    """Outbox rows of whole transactions: all below `mark`, which were not read before."""
+
+    rows: Sequence[Row[Any]]
+    mark: int
+    noted_lsn: int
+    is_all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a relay's slot stands: what it has confirmed will not be sent again."""
+
+    confirmed: int
+    wal_status: str
+    active: bool
+
+
+class Source:
+    """One service's database."""
+
+    def __init__(self, service: Service, engine: Engine) -> None:
+        self.service = service
+        self._engine = engine
+
+    def connect(self) -> Connection:
+        return self._engine.connect()
+
+    def slot(self) -> Slot | None:
+        """The relay's slot; None when it is missing."""
+        with self.connect() as connection:
+            row = connection.execute(_SLOT, {"slot": self.service.slot}).first()
+        return Slot(row.confirmed or 0, row.wal_status, row.active) if row else None
+
+    def written(self, mark: int, most: int) -> Helping:
+        """What was committed in the outbox from `mark` on, about `most` rows."""
+        with self.connect() as connection:
+            horizon: int = connection.execute(HORIZON).scalar_one()
+            found = {"mark": mark, "horizon": horizon, "most": most}
+            rows: Sequence[Row[Any]] = connection.execute(_WRITTEN, found).all()
+            if is_all := len(rows) < most:
+                mark = max(mark, horizon)
+            else:
+                rows, mark = _whole_transactions(connection, rows)
+            return Helping(rows, mark, connection.execute(_NOW_AT).scalar_one(), is_all)
+
+    def known(self, ids: Collection[UUID]) -> set[UUID]:
+        """Those of the ids that the outbox has."""
+        return self._ids(_KNOWN, ids=list(ids))
+
+    def received(self, ids: Collection[UUID]) -> set[UUID]:
+        """Those of the ids that the service's consumer has in its inbox, handled or parked."""
+        return self._ids(_RECEIVED, ids=list(ids), consumer=self.service.name)
+
+    def replayed(self, ids: Collection[UUID]) -> Sequence[Row[Any]]:
+        """For each of the ids that was sent again on purpose: who did so, and why."""
+        with self.connect() as connection:
+            return connection.execute(_REPLAYED, {"ids": list(ids)}).all()
+
+    def days_ahead(self) -> int:
+        """How many of the next days outbox and inbox both have a partition for."""
+        with self.connect() as connection:
+            return int(connection.execute(_DAYS_AHEAD).scalar_one())
+
+    def _ids(self, statement: Any, **parameters: Any) -> set[UUID]:
+        with self.connect() as connection:
+            return set(connection.execute(statement, parameters).scalars())
+
+
+def _whole_transactions(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Sequence[Row[Any]], int]:
+    """Without the last transaction, which may have more rows; or all of it, when it is the only one."""
+    first, last = rows[0].xact, rows[-1].xact
+    if first < last:
+        return [row for row in rows if row.xact < last], last
+    return connection.execute(_WRITTEN_BY, {"xact": last}).all(), last + 1
