@@ -13,7 +13,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runtime import logs
 from runtime.errors import NeverlostError
-from stack import java, launch, logfiles, operate, progress, record, sagas, status, topology, trials
+from stack import (
+    connect,
+    dead_letters,
+    java,
+    launch,
+    logfiles,
+    progress,
+    record,
+    sagas,
+    status,
+    topology,
+    trials,
+)
 from stack.errors import NotReady
 from stack.layout import DEADLINE_SECONDS
 from stack.options import deadline_option, failures_option, json_option, offset_option, state_option
@@ -138,8 +150,8 @@ def _follow(path: Path) -> None:
 for _command in (
     trials.demo_command,
     trials.test_command,
-    operate.connect_group,
-    operate.dead_letters_group,
+    connect.connect_group,
+    dead_letters.dead_letters_group,
     sagas.sagas_group,
 ):
     cli.add_command(_command)

@@ -24,9 +24,9 @@ def produce(system):
 
 
 def letters(system, key):
-    done = system.run("dead-letters", "list", "--key", key)
+    done = system.run("dead-letters", "list", "--key", key, "--json")
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return json.loads(done.stdout.splitlines()[-1])["dead_letters"]
 
 
 def test_a_poison_message_holds_its_key_and_nothing_else(system, produce):
