@@ -28,7 +28,16 @@ from stack.record import StackRecord
 STOP_SECONDS_MAX = 60
 PORTS_FREE_SECONDS_MAX = 6
 # What `reset` forgets; other folders under the state folder are other stacks'.
-DATA = ("kafka", "logs", "secrets", "webhook", "gateway.sqlite*", "postgres.*", "state.json*")
+DATA = (
+    "kafka",
+    "logs",
+    "secrets",
+    "webhook",
+    "gateway.sqlite*",
+    "postgres.*",
+    "state.json*",
+    "recoveries.jsonl",
+)
 
 # The lock of a temporary folder's owner.
 OWNER = "owner.lock"
