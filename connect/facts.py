@@ -55,6 +55,7 @@ class Facts:
     workers: Mapping[str, Mapping[str, str] | None]
     relays: tuple[Relay, ...]
     cluster: Cluster | None
+    plugins: frozenset[str] = frozenset()  # the classes of connectors that the workers can run
 
 
 def gather(access: Access, *, watch: bool = False) -> Facts:
@@ -66,7 +67,8 @@ def gather(access: Access, *, watch: bool = False) -> Facts:
     ]
     with ThreadPoolExecutor(max_workers=len(known)) as pool:
         relays = tuple(pool.map(lambda relay: _seen(access, relay, watch=watch), known))
-    return Facts(access.client.workers(), relays, _cluster(access.servers))
+    plugins = frozenset(access.client.plugins())
+    return Facts(access.client.workers(), relays, _cluster(access.servers), plugins)
 
 
 def _seen(access: Access, relay: Relay, *, watch: bool) -> Relay:

@@ -117,10 +117,19 @@ def logs_command(name: str, follow: bool, lines: int, state: Path) -> None:
 @failures_option
 @deadline_option
 @click.option("--only", multiple=True, help="This node and what it waits for.")
-def supervise(state: Path, port_offset: int, failures: float, deadline: int, only: tuple[str, ...]) -> int:
+@click.option("--slot-wal-keep-mb", type=click.IntRange(1), help="How much WAL a slot may hold back.")
+def supervise(  # noqa: PLR0913 - each is an option
+    *,
+    state: Path,
+    port_offset: int,
+    failures: float,
+    deadline: int,
+    only: tuple[str, ...],
+    slot_wal_keep_mb: int | None,
+) -> int:
     """Be the parent of a stack, in the foreground."""
     logs.configure("stack")
-    wish = launch.Wish(state, port_offset, failures, only, deadline)
+    wish = launch.Wish(state, port_offset, failures, only, deadline, slot_wal_keep_mb)
     with record.only_parent(state):
         layout = wish.layout(lambda: java.find() or "java")
         nodes = topology.nodes(layout)
