@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from connect import facts, operations, recovery
+from connect import facts, operations, plans, recovery
 from connect.facts import Access
 from connect.losses import Recovery
 from connect.recovery import Means
@@ -45,11 +45,11 @@ def recover(
 ) -> list[Recovery]:
     """Say what was lost, ask, bring the relays back, and let `repair` send what they may have missed."""
     known = facts.gather(access(layout))
-    planned, chores = recovery.plan(known, wanted), recovery.chores(known)
+    planned, chores = plans.plan(known, wanted), plans.chores(known)
     for relay, found in planned.items():
         for loss in found:
             click.echo(f"{relay.service.connector}: {loss.kind}: {loss.what}")
-        for step in recovery.steps(relay, found):
+        for step in plans.steps(relay, found):
             click.echo(f"{relay.service.connector}:   will {step}")
     for chore in chores:
         click.echo(chore)

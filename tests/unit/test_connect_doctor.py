@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from kafka import TopicPartition
 
-from connect import doctor, recovery
+from connect import doctor, plans
 from connect.cluster import Cluster, TopicFacts
 from connect.configurations import configuration
 from connect.doctor import Severity, examine
@@ -182,31 +182,31 @@ def test_everything_that_was_lost_is_named_once(changes, kinds):
 def test_a_plan_names_relays_that_lost_something_and_the_steps():
     known = facts(sight=Sight(written=9))
 
-    planned = recovery.plan(known, SERVICES)
+    planned = plans.plan(known, SERVICES)
 
     [(lost, found)] = planned.items()
     assert lost.service is ORDER
-    assert list(recovery.steps(lost, found)) == [
+    assert list(plans.steps(lost, found)) == [
         "stop order-outbox",
         "make slot order_outbox anew, from now on",
         "set Connect's position to the slot's",
         "start order-outbox, wait until it relays, prove it by a canary",
     ]
-    assert recovery.plan(known, SERVICES[1:]) == {}
+    assert plans.plan(known, SERVICES[1:]) == {}
 
 
 @pytest.mark.parametrize("blind", [{"cluster": None}, {"sight": None}])
 def test_no_plan_is_made_blindly(blind):
-    with pytest.raises(recovery.RecoveryImpossible, match="does not answer"):
-        recovery.plan(facts(**blind), SERVICES)
+    with pytest.raises(plans.RecoveryImpossible, match="does not answer"):
+        plans.plan(facts(**blind), SERVICES)
 
 
 def test_groups_without_a_position_and_drift_are_put_right_besides():
     drifted = facts(cluster=UNPLACED, config=configuration(ORDER.connector) | {"poll.interval.ms": "500"})
 
-    assert recovery.plan(drifted, SERVICES) == {}
-    assert [told.partition(":")[0] for told in recovery.chores(drifted)] == [
+    assert plans.plan(drifted, SERVICES) == {}
+    assert [told.partition(":")[0] for told in plans.chores(drifted)] == [
         "group payment has no position in some partitions",
         "order-outbox is not configured as its file says",
     ]
-    assert recovery.chores(facts()) == []
+    assert plans.chores(facts()) == []
