@@ -40,7 +40,7 @@ class Finding:
 
 def examine(facts: Facts) -> tuple[Finding, ...]:
     """Everything that is wrong, alarms first; empty when all is well."""
-    found = [*_workers(facts.workers), *_plugins(facts.plugins)]
+    found = [*_workers(facts.workers), *(_plugins(facts.plugins) if facts.has_worker else ())]
     for relay in facts.relays:
         found += [*_losses(facts, relay), *_connector(relay), *_slot(relay), *_publication(relay)]
     found += _cluster(facts.cluster)

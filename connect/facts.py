@@ -55,20 +55,31 @@ class Facts:
     workers: Mapping[str, Mapping[str, str] | None]
     relays: tuple[Relay, ...]
     cluster: Cluster | None
-    plugins: frozenset[str] = frozenset()  # the classes of connectors that the workers can run
+    # The classes of connectors that the workers can run.
+    plugins: frozenset[str] = frozenset()
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether Connect could be asked: without a worker nothing is known of connectors."""
+        return any(self.workers.values())
 
 
 def gather(access: Access, *, watch: bool = False) -> Facts:
     """Ask everybody once; with `watch`, look on for some seconds whether each relay moves."""
-    statuses = access.client.statuses()
-    known = [
-        Relay(service, statuses.get(service.connector), access.client.config(service.connector))
-        for service in SERVICES
-    ]
+    workers = access.client.workers()
+    known = [_known(access, service, asked=any(workers.values())) for service in SERVICES]
     with ThreadPoolExecutor(max_workers=len(known)) as pool:
         relays = tuple(pool.map(lambda relay: _seen(access, relay, watch=watch), known))
-    plugins = frozenset(access.client.plugins())
-    return Facts(access.client.workers(), relays, _cluster(access.servers), plugins)
+    plugins = frozenset(access.client.plugins()) if any(workers.values()) else frozenset()
+    return Facts(workers, relays, _cluster(access.servers), plugins)
+
+
+def _known(access: Access, service: Service, *, asked: bool) -> Relay:
+    """What Connect knows of a relay; nothing, where no worker answers."""
+    if not asked:
+        return Relay(service)
+    statuses, config = access.client.statuses(), access.client.config(service.connector)
+    return Relay(service, statuses.get(service.connector), config)
 
 
 def _seen(access: Access, relay: Relay, *, watch: bool) -> Relay:

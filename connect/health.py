@@ -7,7 +7,8 @@ from typing import Any
 
 RUNNING = "RUNNING"
 FAILED = "FAILED"
-HELD = frozenset({"PAUSED", "STOPPED"})
+STOPPED = "STOPPED"
+HELD = frozenset({"PAUSED", STOPPED})
 
 
 class Verdict(StrEnum):

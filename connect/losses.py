@@ -58,7 +58,7 @@ class Recovery:
 def losses(facts: Facts, relay: Relay) -> tuple[Loss, ...]:
     """Everything that the service's relay has lost; empty when it can go on by itself."""
     found = [*_of_slot(relay)]
-    if relay.status is None:
+    if relay.status is None and facts.has_worker:
         found.append(Loss(Kind.CONNECTOR_DELETED, f"connector {relay.service.connector} is not registered"))
     if facts.cluster is not None:
         found += _of_topics(facts.cluster, relay)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from connect.configurations import configuration, differs
 from connect.facts import Facts, Relay
+from connect.health import STOPPED
 from connect.losses import POSITION_WRONG, SLOT_GONE, Loss, losses
 from contracts.services import Service
 from runtime.errors import NeverlostError
@@ -17,6 +18,8 @@ def plan(facts: Facts, wanted: Sequence[Service]) -> dict[Relay, tuple[Loss, ...
     """The relays that have lost something, and what. Raises RecoveryImpossible where that cannot be told."""
     if facts.cluster is None:
         raise RecoveryImpossible("Kafka does not answer: ./run status tells what is away")
+    if not facts.has_worker:
+        raise RecoveryImpossible("no Connect worker answers: ./run status tells what is away")
     relays = [relay for relay in facts.relays if relay.service in wanted]
     blind = [relay.service.database for relay in relays if relay.sight is None]
     if blind:
@@ -38,7 +41,12 @@ def chores(facts: Facts) -> list[str]:
         if relay.config is not None
         and differs(dict(relay.config), configuration(name := relay.service.connector))
     ]
-    return groups + drifted
+    stopped = [
+        f"{relay.service.connector} is STOPPED, as a recovery that did not end leaves it: will start it"
+        for relay in facts.relays
+        if relay.status is not None and relay.status.state == STOPPED
+    ]
+    return groups + drifted + stopped
 
 
 def steps(relay: Relay, found: Sequence[Loss]) -> Iterator[str]:

@@ -18,10 +18,10 @@ from sqlalchemy.exc import OperationalError
 from connect import cluster, progress, register, sql
 from connect.client import ConnectClient
 from connect.configurations import configuration
-from connect.facts import Access, Relay
-from connect.health import Verdict
+from connect.facts import Access, Relay, gather
+from connect.health import STOPPED, Verdict
 from connect.losses import POSITION_WRONG, SLOT_GONE, Kind, Loss, Recovery
-from connect.plans import RecoveryImpossible
+from connect.plans import RecoveryImpossible, plan
 from contracts.services import ORDER, Service
 from messaging.topics import make_topics, patiently, place_groups
 from runtime.database import DatabaseLimits, connect_engine
@@ -53,19 +53,33 @@ class Means:
         return self.access.client
 
 
-def recover(means: Means, planned: Mapping[Relay, Sequence[Loss]]) -> list[Recovery]:
-    """Do it, for every relay of the plan; answers with what may have been missed on the way.
+def recover(means: Means, agreed: Mapping[Relay, Sequence[Loss]]) -> list[Recovery]:
+    """Do what was agreed to; answers with what may have been missed on the way.
 
-    Raises RecoveryImpossible when another recovery is at work.
+    Looks once more first, alone: a slot that another recovery has made meanwhile must not go again.
+    Raises RecoveryImpossible when another recovery is at work, or more is lost than was agreed to.
     """
     with _only_one(means), _kafka(means) as admin:
+        planned = _still_planned(means, agreed)
         recoveries = [each for relay in planned for each in _bring_back(means, admin, relay, planned[relay])]
         register.register(means.client)
+        for name, status in means.client.statuses().items():
+            if status.state == STOPPED:
+                means.client.resume(name)
         means.say("placing the groups of workers where they have no position")
         patiently("groups", lambda: place_groups(admin), within_seconds=PLACED_SECONDS_MAX)
-    register.wait_until_running(means.client)
-    _prove(means)
+        register.wait_until_running(means.client)
+        _prove(means)
     return recoveries
+
+
+def _still_planned(means: Means, agreed: Mapping[Relay, Sequence[Loss]]) -> Mapping[Relay, Sequence[Loss]]:
+    kinds = {relay.service: {loss.kind for loss in found} for relay, found in agreed.items()}
+    planned = plan(gather(means.access), list(kinds))
+    for relay, found in planned.items():
+        if more := {loss.kind for loss in found} - kinds[relay.service]:
+            raise RecoveryImpossible(f"{relay.service.connector} has meanwhile lost more: {', '.join(more)}")
+    return planned
 
 
 def _bring_back(means: Means, admin: KafkaAdminClient, relay: Relay, found: Sequence[Loss]) -> list[Recovery]:
@@ -109,7 +123,7 @@ def _halt(means: Means, relay: Relay, kinds: set[Kind]) -> None:
 
 def _stands(client: ConnectClient, connector: str) -> bool:
     status = client.statuses().get(connector)
-    return status is not None and status.state == "STOPPED" and not status.tasks
+    return status is not None and status.state == STOPPED and not status.tasks
 
 
 def _slot(means: Means, service: Service, *, anew: bool) -> progress.Sight:

@@ -1,6 +1,7 @@
 """`./run connect recover`: what a relay has lost is made anew, and what it may have missed is sent again."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from connect.facts import Access
 from connect.losses import Recovery
 from connect.recovery import Means
 from contracts.services import AUDITOR_ROLE, SERVICE, SERVICES, Service
+from runtime import logs
 from stack import launch, postgres, record
 from stack.access import database_url, layout_of, who
 from stack.errors import NotReady
@@ -74,6 +76,7 @@ def recover_command(service: str | None, dry_run: bool, yes: bool, state: Path) 
 
     Safe to repeat. Where the stack could not start for such a loss, what is needed is started for it.
     """
+    logs.configure("recovery", logging.WARNING)
     wanted = [SERVICE[service]] if service else SERVICES
     with _enough_running(state) as layout:
         confirm = partial(_confirm, dry_run=dry_run, yes=yes)

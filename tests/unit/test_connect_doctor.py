@@ -68,7 +68,11 @@ UNPLACED = replace(CLUSTER, unplaced={"payment": (TopicPartition("payment-comman
 
 CASES = {
     "a worker is down": ({"workers": {"http://a": WORKER, "http://b": None}}, "does not answer", "warning"),
-    "every worker is down": ({"workers": {"http://a": None}}, "does not answer", "alarm"),
+    "every worker is down": (
+        {"workers": {"http://a": None}, "status": None, "config": None, "plugins": frozenset()},
+        "does not answer",
+        "alarm",
+    ),
     "workers differ": (
         {"workers": {"http://a": WORKER, "http://b": {**WORKER, "version": "4.2.0"}}},
         "different versions",
@@ -195,9 +199,9 @@ def test_a_plan_names_relays_that_lost_something_and_the_steps():
     assert plans.plan(known, SERVICES[1:]) == {}
 
 
-@pytest.mark.parametrize("blind", [{"cluster": None}, {"sight": None}])
+@pytest.mark.parametrize("blind", [{"cluster": None}, {"sight": None}, {"workers": {"http://a": None}}])
 def test_no_plan_is_made_blindly(blind):
-    with pytest.raises(plans.RecoveryImpossible, match="does not answer"):
+    with pytest.raises(plans.RecoveryImpossible, match="answer"):
         plans.plan(facts(**blind), SERVICES)
 
 
@@ -210,3 +214,10 @@ def test_groups_without_a_position_and_drift_are_put_right_besides():
         "order-outbox is not configured as its file says",
     ]
     assert plans.chores(facts()) == []
+
+
+def test_a_connector_that_a_recovery_left_stopped_is_started_and_a_paused_one_is_not():
+    [told] = plans.chores(facts(status=running(ORDER, "STOPPED")))
+
+    assert "is STOPPED" in told
+    assert plans.chores(facts(status=running(ORDER, "PAUSED", "PAUSED"))) == []
