@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from connect import cluster, progress, sql
-from connect.client import ConnectClient
+from connect.client import ConnectClient, ConnectError
 from connect.cluster import Cluster
 from connect.health import ConnectorStatus
 from connect.offsets import stored_offset
@@ -88,15 +88,15 @@ def _seen(access: Access, relay: Relay, *, watch: bool) -> Relay:
         with _database(access.databases[relay.service]) as engine:
             moves = _moves(engine, relay.service) if watch else None
             with engine.connect() as connection:
-                return replace(_compared(connection, access.servers, relay), moves=moves)
+                return replace(_compared(connection, access, relay), moves=moves)
     except SQLAlchemyError:
-        return replace(relay, stored=_stored(relay.service, access.servers))
+        return replace(relay, stored=_stored(access, relay))
 
 
-def _compared(connection: Connection, servers: Sequence[str], relay: Relay) -> Relay:
+def _compared(connection: Connection, access: Access, relay: Relay) -> Relay:
     """The slot moves on while Connect's position is read: it is looked at before and after."""
     before = progress.look(connection, relay.service)
-    stored = _stored(relay.service, servers)
+    stored = _stored(access, relay)
     after = progress.look(connection, relay.service)
     published = connection.execute(sql.PUBLISHED_TABLES, {"publication": relay.service.publication})
     return replace(
@@ -129,12 +129,16 @@ def _moves(engine: Engine, service: Service) -> bool:
     return True
 
 
-def _stored(service: Service, servers: Sequence[str]) -> int | None:
-    """Where Connect would go on; None also where the topic that tells it is gone."""
+def _stored(access: Access, relay: Relay) -> int | None:
+    """Where Connect would go on: as it says itself; from its topics, of a connector that it has not."""
     try:
-        offset = stored_offset(service, servers)
-    except KafkaError:
-        return None
+        if relay.status is not None:
+            found = [each["offset"] for each in access.client.offsets(relay.service.connector)]
+            offset = next((each for each in found if each), None)
+        else:
+            offset = stored_offset(relay.service, access.servers)
+    except (KafkaError, ConnectError):
+        return None  # The topic that tells it is gone.
     return None if offset is None else int(offset.get("lsn") or 0)
 
 
