@@ -38,13 +38,12 @@ def system():
         yield running
 
 
-@pytest.fixture(scope="module")
-def superuser(system):
+def superuser_of(layout):
     """A function that runs a statement as Postgres' superuser in a service's database."""
-    password = (system.layout.secrets / "postgres").read_text().strip()
 
     def run(service, statement, **values):
-        url = make_url(system.layout.database_url("postgres", service.database)).set(password=password)
+        password = (layout.secrets / "postgres").read_text().strip()
+        url = make_url(layout.database_url("postgres", service.database)).set(password=password)
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with closing(engine.connect()) as connection:
             done = connection.execute(text(statement), values)
@@ -53,6 +52,11 @@ def superuser(system):
         return rows
 
     return run
+
+
+@pytest.fixture(scope="module")
+def superuser(system):
+    return superuser_of(system.layout)
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +207,30 @@ def test_a_topic_that_was_deleted_is_as_it_was(kafka, system):
     assert all(len(partition.replicas) == 3 for partition in found.partitions.values())
     assert settings | wanted[name].all_settings == settings
     assert system.final_status(order) == "FAILED"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_a_stack_that_cannot_start_for_want_of_a_slot_is_brought_back():
+    with launch.temporary("recovery") as wish:
+        stack = RunningSystem(Layout(state=wish.state, port_offset=wish.port_offset))
+        offset = ("--port-offset", str(wish.port_offset))
+        with launch.running(wish, Console()), closing(stack):
+            first = stack.place()
+            stack.final_status(first)
+            drop_slot(ConnectClient(stack.layout.connect_urls.split(",")), superuser_of(stack.layout), ORDER)
+
+        refused = stack.run("up", *offset)
+        recovered = stack.run("connect", "recover", "--yes")
+        started = stack.run("up", *offset)
+
+        try:
+            assert refused.returncode == 1
+            assert "./run connect recover" in refused.stderr
+            assert recovered.returncode == 0, recovered.stdout + recovered.stderr
+            assert '"kind": "slot-dropped"' in recovered.stdout
+            assert started.returncode == 0, started.stderr
+            assert stack.final_status(stack.place()) == "COMPLETED"
+        finally:
+            stack.close()
+            stack.run("down")
