@@ -23,7 +23,7 @@ _PASSING = frozenset(
     }
 )
 
-Method = Literal["GET", "PUT", "POST"]
+Method = Literal["GET", "PUT", "POST", "PATCH"]
 
 
 class ConnectError(NeverlostError):
@@ -58,6 +58,11 @@ class ConnectClient:
         answer: dict[str, str] | None = self._ask("GET", f"/connectors/{name}/config")
         return answer
 
+    def register_stopped(self, name: str, config: Mapping[str, str]) -> None:
+        """Make a connector that does nothing before `resume`: its position may be set first."""
+        body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
+        self._ask_known("POST", "/connectors", body)
+
     def put_config(self, name: str, config: Mapping[str, str]) -> None:
         self._ask_known("PUT", f"/connectors/{name}/config", config)
 
@@ -72,14 +77,50 @@ class ConnectClient:
     def resume(self, name: str) -> None:
         self._ask_known("PUT", f"/connectors/{name}/resume")
 
-    def _ask_known(self, method: Method, path: str, body: Mapping[str, str] | None = None) -> Any:
+    def stop(self, name: str) -> None:
+        """End the connector's tasks and let go of its slot; its configuration and position stay."""
+        self._ask_known("PUT", f"/connectors/{name}/stop")
+
+    def offsets(self, name: str) -> list[dict[str, Any]]:
+        """The stored positions, each {partition, offset}; an offset that was taken back is None."""
+        found: list[dict[str, Any]] = (self._ask("GET", f"/connectors/{name}/offsets") or {})["offsets"]
+        return found
+
+    def set_offset(self, name: str, partition: Mapping[str, Any], offset: Mapping[str, Any]) -> None:
+        """Set the position of a STOPPED connector; Connect fences its old tasks first.
+
+        There is no `delete_offsets`: under exactly-once, with an offsets topic of the connector's own,
+        Connect 4.3.1 answers DELETE with a timeout and changes nothing (docs/decisions).
+        """
+        body = {"offsets": [{"partition": dict(partition), "offset": dict(offset)}]}
+        self._ask_known("PATCH", f"/connectors/{name}/offsets", body)
+
+    def plugins(self) -> dict[str, str]:
+        """The version of each connector plugin, by its class."""
+        return {each["class"]: each["version"] for each in self._ask_known("GET", "/connector-plugins")}
+
+    def check_health(self) -> None:
+        """Raises ConnectError when no worker is both up and on speaking terms with Kafka."""
+        self._ask_known("GET", "/health")
+
+    def workers(self) -> dict[str, dict[str, str] | None]:
+        """Each worker's version and Kafka cluster, by its address; None for one that does not answer."""
+        found: dict[str, dict[str, str] | None] = {}
+        for url in sorted(self._urls):
+            try:
+                found[url] = self._session.get(url + "/", timeout=self._timeout_seconds).json()
+            except (requests.RequestException, ValueError):
+                found[url] = None
+        return found
+
+    def _ask_known(self, method: Method, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask for what must be there: without the connector, or the worker still starting, it is not."""
         answer = self._ask(method, path, body)
         if answer is None:
             raise ConnectError(f"Connect knows nothing of {path.partition('?')[0]}")
         return answer
 
-    def _ask(self, method: Method, path: str, body: Mapping[str, str] | None = None) -> Any:
+    def _ask(self, method: Method, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The answer's JSON ({} for an empty one); None for 404. Raises ConnectError after the last retry."""
         told: list[str] = []
         for pause in self._retries:
@@ -93,7 +134,7 @@ class ConnectClient:
             threading.Event().wait(pause)
         raise ConnectError(f"{method} {path} did not succeed: {'; '.join(told) or 'CONNECT_URLS is empty'}")
 
-    def _send(self, method: Method, path: str, body: Mapping[str, str] | None) -> requests.Response:
+    def _send(self, method: Method, path: str, body: Mapping[str, Any] | None) -> requests.Response:
         """What the worker in front says; _AskAgainError when its answer would pass, or there is none."""
         url = self._urls[0]
         try:

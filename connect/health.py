@@ -7,15 +7,20 @@ from typing import Any
 
 RUNNING = "RUNNING"
 FAILED = "FAILED"
-HELD = frozenset({"PAUSED", "STOPPED"})
+STOPPED = "STOPPED"
+HELD = frozenset({"PAUSED", STOPPED})
 
 
 class Verdict(StrEnum):
-    """HEALTHY: it relays. DEGRADED: it does not, and may yet by itself. FAILED: only a restart helps."""
+    """HEALTHY: it runs. DEGRADED: it does not, and may yet by itself. FAILED: only a restart helps.
+
+    WEDGED: it says that it runs, and brings nothing to Kafka (connect/progress.py): a restart may help.
+    """
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
     FAILED = "failed"
+    WEDGED = "wedged"
 
 
 @dataclass(frozen=True, slots=True)

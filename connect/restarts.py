@@ -9,6 +9,7 @@ from runtime.waiting import Backoff
 HOPELESS_AFTER = 8
 # A connector that ran this long has recovered: its next failure is a new one.
 RECOVERED_SECONDS = 60
+_CURED_BY_RESTART = frozenset({Verdict.FAILED, Verdict.WEDGED})
 PAUSES = Backoff(attempts=HOPELESS_AFTER, first_seconds=1, most_seconds=60)
 
 
@@ -30,7 +31,7 @@ class Restarts:
         record = self._records.setdefault(connector, _Record())
         if verdict is not Verdict.HEALTHY:
             record.healthy_since = None
-            return verdict is Verdict.FAILED and now >= record.not_before
+            return verdict in _CURED_BY_RESTART and now >= record.not_before
         if record.healthy_since is None:
             record.healthy_since = now
         if now - record.healthy_since >= RECOVERED_SECONDS:

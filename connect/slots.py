@@ -11,6 +11,7 @@ from psycopg.errors import DuplicateObject
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import ProgrammingError
 
+from connect import sql
 from connect.offsets import stored_offset
 from contracts.services import SERVICES, Service
 from runtime.database import DatabaseLimits, connect_engine, database_url
@@ -24,8 +25,6 @@ KAFKA_SECONDS_MAX = 120
 _LIMITS = DatabaseLimits(statement_ms=60_000)
 
 _FIND_SLOT = text("SELECT wal_status FROM pg_replication_slots WHERE slot_name = :slot")
-# The last argument: a standby that follows the primary keeps the slot too.
-_CREATE_SLOT = text("SELECT pg_create_logical_replication_slot(:slot, 'pgoutput', false, false, true)")
 
 log = structlog.get_logger(__name__)
 
@@ -87,14 +86,13 @@ def _refuse_if_relayed(service: Service, servers: Sequence[str]) -> None:
 
 
 _REMEDY = (
-    "A new slot would pass over the rows written since. Make it by hand, delete the connector's offsets,"
-    " then send those rows again through outbox_replay."
+    "A new slot would pass over the rows written since: ./run connect recover makes it, and sees to those."
 )
 
 
 def _create(connection: Connection, service: Service) -> bool:
     try:
-        connection.execute(_CREATE_SLOT, {"slot": service.slot})
+        connection.execute(sql.CREATE_SLOT, {"slot": service.slot})
     except ProgrammingError as error:
         if isinstance(error.orig, DuplicateObject):
             return False  # Another run made it in between.

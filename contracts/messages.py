@@ -122,7 +122,7 @@ class ChargePayment(Command):
     step = "charge"
 
     total: Money
-    payment_token: str
+    payment_token: str = Field(repr=False)  # for the gateway alone: shown to nobody
 
 
 class RefundPayment(Command):

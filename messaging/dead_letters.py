@@ -7,7 +7,6 @@ is kept for people and holds nothing.
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -37,12 +36,6 @@ def queue_behind(connection: Connection, consumer: str, deliveries: Sequence[Del
 def park_stray(connection: Connection, consumer: str, delivery: Delivery, reason: str) -> None:
     """Keep a message that is not known to be anybody's."""
     _park(connection, consumer, [delivery], STRAY, reason)
-
-
-def list_waiting(connection: Connection, *, key: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
-    """The letters that nobody has settled yet, oldest first, without their payloads."""
-    rows = connection.execute(sql.LIST_LETTERS, {"key": key, "limit": limit})
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def _park(

@@ -1,14 +1,14 @@
 """Redrive: handle dead letters again, key by key, in order. Safe to repeat and to run twice at once."""
 
-import json
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
 
-from messaging import sql
+from messaging import letters, sql
 from messaging.consumer import Consumer
-from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
+from messaging.letters import EVERYTHING, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,15 @@ class Redriven:
     still_held: dict[str, str]
 
 
-def redrive(engine: Engine, consumer: Consumer, *, key: str | None = None) -> Redriven:
-    """Handle the waiting letters of every held key (or of `key`), each key until a letter fails again."""
+def redrive(
+    engine: Engine, consumer: Consumer, wanted: Wanted = EVERYTHING, *, by: str = "operator"
+) -> Redriven:
+    """Handle the held keys whose first letter is wanted, each key until a letter fails again."""
     with engine.connect() as connection:
-        keys = [row.key for row in connection.execute(sql.HELD_KEYS, _of(consumer, key))]
+        keys = letters.held_keys(connection, consumer.service, wanted)
     handled, freed, held = 0, [], {}
     for each in keys:
-        count, problem = _redrive_key(engine, consumer, each)
+        count, problem = _redrive_key(engine, consumer, each, by)
         handled += count
         if problem:
             held[each] = problem
@@ -35,7 +37,14 @@ def redrive(engine: Engine, consumer: Consumer, *, key: str | None = None) -> Re
     return Redriven(handled, tuple(freed), held)
 
 
-def _redrive_key(engine: Engine, consumer: Consumer, key: str) -> tuple[int, str | None]:
+def plan(engine: Engine, consumer: Consumer, wanted: Wanted = EVERYTHING) -> dict[str, list[Row[Any]]]:
+    """What a redrive would handle: the letters of each key, in order. Changes nothing."""
+    with engine.connect() as connection:
+        keys = letters.held_keys(connection, consumer.service, wanted)
+        return {key: letters.queue(connection, consumer.service, key) for key in keys}
+
+
+def _redrive_key(engine: Engine, consumer: Consumer, key: str, by: str) -> tuple[int, str | None]:
     """(letters handled, why the key is still held or None)."""
     handled = 0
     while True:
@@ -44,10 +53,11 @@ def _redrive_key(engine: Engine, consumer: Consumer, key: str) -> tuple[int, str
             with engine.begin() as connection:
                 letter = _first_waiting(connection, consumer, key)
                 if letter is None:
-                    connection.execute(sql.RELEASE_HOLD, _of(consumer, key))
+                    connection.execute(sql.RELEASE_HOLD, {"consumer": consumer.service, "key": key})
                     return handled, None
-                consumer.handle(connection, [_delivery(letter)])
-                connection.execute(sql.SETTLE_LETTER, {"id": letter.id})
+                consumer.handle(connection, [letters.delivery(letter)])
+                settled = {"ids": [letter.id], "outcome": "redriven", "by": by, "note": None}
+                connection.execute(sql.SETTLE_LETTERS, settled)
                 handled += 1
         except Exception as error:
             if letter is None or not is_messages_own(error):
@@ -58,23 +68,7 @@ def _redrive_key(engine: Engine, consumer: Consumer, key: str) -> tuple[int, str
             return handled, reason
 
 
-def _first_waiting(connection: Connection, consumer: Consumer, key: str) -> Row[tuple[object, ...]] | None:
+def _first_waiting(connection: Connection, consumer: Consumer, key: str) -> Row[Any] | None:
     """The key's next letter, under the lock that workers take too; None when it has no more."""
     connection.execute(sql.LOCK_HOLDS, {"consumer": consumer.service, "keys": [key]})
-    return connection.execute(sql.FIRST_WAITING, _of(consumer, key)).first()
-
-
-def _of(consumer: Consumer, key: str | None) -> dict[str, str | None]:
-    return {"consumer": consumer.service, "key": key}
-
-
-def _delivery(letter: Row[tuple[object, ...]]) -> Delivery:
-    headers = letter.headers if isinstance(letter.headers, dict) else json.loads(letter.headers)
-    return Delivery(
-        topic=letter.topic,
-        partition=letter.partition,
-        offset=letter.offset,
-        key=letter.key,
-        value=bytes(letter.value),
-        headers=headers,
-    )
+    return connection.execute(sql.FIRST_WAITING, {"consumer": consumer.service, "key": key}).first()

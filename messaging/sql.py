@@ -78,28 +78,70 @@ PARK = text("""
     ON CONFLICT DO NOTHING
 """)
 
-HELD_KEYS = text("""
-    SELECT key FROM key_holds
-    WHERE consumer = :consumer AND (CAST(:key AS text) IS NULL OR key = :key)
-    ORDER BY held_since
+# Which letters are meant, in the words of messaging.letters.Wanted; what is NULL lets all through.
+_IS_WANTED = """
+    (CAST(:key AS text) IS NULL OR {letter}.key = :key)
+    AND (CAST(:id AS bigint) IS NULL OR {letter}.id = :id)
+    AND (CAST(:type AS text) IS NULL OR {letter}.type = :type)
+    AND (CAST(:reason AS text) IS NULL OR strpos(lower({letter}.reason), lower(:reason)) > 0)
+    AND (CAST(:older_than AS float8) IS NULL
+         OR {letter}.parked_at < clock_timestamp() - make_interval(secs => :older_than))
+"""
+
+# The held keys whose first waiting letter is wanted: what waits behind it follows, wanted or not.
+HELD_KEYS = text(f"""
+    SELECT hold.key FROM key_holds AS hold CROSS JOIN LATERAL (
+        SELECT id, key, type, reason, parked_at FROM dead_letters
+        WHERE consumer = hold.consumer AND key = hold.key AND settled_at IS NULL AND state <> 'stray'
+        ORDER BY id LIMIT 1
+    ) AS first
+    WHERE hold.consumer = :consumer AND {_IS_WANTED.format(letter="first")}
+    ORDER BY hold.held_since, hold.key
+""")  # noqa: S608 - no value of a caller is part of the text
+
+# What waits for a key, in the order in which it will be handled.
+QUEUE_OF_KEY = text("""
+    SELECT id, consumer, key, event_id, type, topic, partition, "offset", headers, value, state, reason
+    FROM dead_letters
+    WHERE consumer = :consumer AND key = :key AND settled_at IS NULL AND state <> 'stray'
+    ORDER BY id
 """)
 
 FIRST_WAITING = text("""
     SELECT id, key, topic, partition, "offset", headers, value FROM dead_letters
-    WHERE consumer = :consumer AND key = :key AND settled_at IS NULL AND state IN ('culprit', 'queued')
+    WHERE consumer = :consumer AND key = :key AND settled_at IS NULL AND state <> 'stray'
     ORDER BY id LIMIT 1
 """)
 
-SETTLE_LETTER = text("UPDATE dead_letters SET settled_at = clock_timestamp() WHERE id = :id")
+# Settled once: who comes second changes nothing, and is told so by the row that does not come back.
+SETTLE_LETTERS = text("""
+    UPDATE dead_letters
+    SET settled_at = clock_timestamp(), outcome = :outcome, settled_by = :by, note = :note
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND settled_at IS NULL
+    RETURNING id
+""")
 
 REFUSE_LETTER = text("""
     UPDATE dead_letters SET attempts = attempts + 1, state = 'culprit', reason = :reason
     WHERE id = :id AND settled_at IS NULL
 """)
 
-LIST_LETTERS = text("""
-    SELECT id, consumer, key, event_id, type, topic, partition, "offset", state, reason, attempts, parked_at
-    FROM dead_letters
-    WHERE settled_at IS NULL AND (CAST(:key AS text) IS NULL OR key = :key)
+# `place` is the letter's place in the queue of its key, from 1; a stray stands in none.
+LIST_LETTERS = text(f"""
+    WITH waiting AS (
+        SELECT id, consumer, key, event_id, type, topic, partition, "offset", state, reason, attempts,
+               parked_at,
+               CASE WHEN state <> 'stray'
+                    THEN row_number() OVER (PARTITION BY consumer, key, state = 'stray' ORDER BY id)
+               END AS place
+        FROM dead_letters WHERE settled_at IS NULL
+    )
+    SELECT * FROM waiting WHERE {_IS_WANTED.format(letter="waiting")}
     ORDER BY id LIMIT :limit
+""")  # noqa: S608 - no value of a caller is part of the text
+
+GET_LETTER = text("""
+    SELECT id, consumer, key, event_id, type, topic, partition, "offset", headers, value, state, reason,
+           attempts, parked_at, settled_at, outcome, settled_by, note
+    FROM dead_letters WHERE id = :id
 """)

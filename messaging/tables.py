@@ -95,6 +95,9 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False, server_default="1"),
     Column("parked_at", TIMESTAMP(timezone=True), nullable=False, server_default=_NOW),
     Column("settled_at", TIMESTAMP(timezone=True)),
+    Column("outcome", Text),
+    Column("settled_by", Text),
+    Column("note", Text),
     Column("digest", LargeBinary, Computed("sha256(value)", persisted=True), nullable=False),
     Index("ix_dead_letters_waiting", "consumer", "key", "id", postgresql_where="settled_at IS NULL"),
 )

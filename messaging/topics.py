@@ -39,14 +39,18 @@ def place_groups(admin: KafkaAdminClient) -> list[str]:
     """Put groups that have no position in a partition at its beginning; answers with the groups."""
     placed = []
     for service in SERVICES:
-        names = (*read_by(service.name), *watched_by(service.name))
-        wanted = [tp for name in names for tp in _partitions(name)]
-        known = admin.list_group_offsets(service.name).get(service.name, {})
-        missing = [tp for tp in wanted if known.get(tp) is None or known[tp].offset < 0]
-        if missing:
+        if missing := unplaced(admin, service.name):
             _place(admin, service.name, missing)
             placed.append(service.name)
     return placed
+
+
+def unplaced(admin: KafkaAdminClient, group: str) -> list[TopicPartition]:
+    """The partitions that the group reads and has no position in."""
+    names = (*read_by(group), *watched_by(group))
+    wanted = [tp for name in names for tp in _partitions(name)]
+    known = admin.list_group_offsets(group).get(group, {})
+    return [tp for tp in wanted if known.get(tp) is None or known[tp].offset < 0]
 
 
 def main() -> None:
@@ -56,16 +60,26 @@ def main() -> None:
     configure("topics")
     admin = KafkaAdminClient(bootstrap_servers=list(servers), request_timeout_ms=10_000)
     try:
-        made = _patiently("topics", partial(make_topics, admin))
-        placed = _patiently("groups", partial(place_groups, admin))
+        made = patiently("topics", partial(make_topics, admin))
+        placed = patiently("groups", partial(place_groups, admin))
     finally:
         admin.close()
     log.info("topics are there", made=made, placed=placed)
 
 
-def _patiently(what: str, do: Callable[[], list[str]]) -> list[str]:
-    """Do it, again and again while brokers are still finding each other, within a bound."""
-    return until(lambda: (do(),), within_seconds=60, what=what, every_seconds=0.5, retry_on=(KafkaError,))[0]
+def patiently(what: str, do: Callable[[], list[str]], *, within_seconds: float = 60) -> list[str]:
+    """Do it, again and again while brokers are still finding each other, within a bound.
+
+    A group can be placed only while none of its members is there: a worker without a position ends, and
+    is started again, so the moment comes.
+    """
+    return until(
+        lambda: (do(),),
+        within_seconds=within_seconds,
+        what=what,
+        every_seconds=0.2,
+        retry_on=(KafkaError,),
+    )[0]
 
 
 def _place(admin: KafkaAdminClient, group: str, partitions: list[TopicPartition]) -> None:

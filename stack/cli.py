@@ -13,7 +13,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runtime import logs
 from runtime.errors import NeverlostError
-from stack import java, launch, logfiles, operate, progress, record, sagas, status, topology, trials
+from stack import (
+    connect,
+    dead_letters,
+    java,
+    launch,
+    logfiles,
+    progress,
+    record,
+    sagas,
+    status,
+    topology,
+    trials,
+)
 from stack.errors import NotReady
 from stack.layout import DEADLINE_SECONDS
 from stack.options import deadline_option, failures_option, json_option, offset_option, state_option
@@ -105,10 +117,19 @@ def logs_command(name: str, follow: bool, lines: int, state: Path) -> None:
 @failures_option
 @deadline_option
 @click.option("--only", multiple=True, help="This node and what it waits for.")
-def supervise(state: Path, port_offset: int, failures: float, deadline: int, only: tuple[str, ...]) -> int:
+@click.option("--slot-wal-keep-mb", type=click.IntRange(1), help="How much WAL a slot may hold back.")
+def supervise(  # noqa: PLR0913 - each is an option
+    *,
+    state: Path,
+    port_offset: int,
+    failures: float,
+    deadline: int,
+    only: tuple[str, ...],
+    slot_wal_keep_mb: int | None,
+) -> int:
     """Be the parent of a stack, in the foreground."""
     logs.configure("stack")
-    wish = launch.Wish(state, port_offset, failures, only, deadline)
+    wish = launch.Wish(state, port_offset, failures, only, deadline, slot_wal_keep_mb)
     with record.only_parent(state):
         layout = wish.layout(lambda: java.find() or "java")
         nodes = topology.nodes(layout)
@@ -138,8 +159,8 @@ def _follow(path: Path) -> None:
 for _command in (
     trials.demo_command,
     trials.test_command,
-    operate.connect_group,
-    operate.dead_letters_group,
+    connect.connect_group,
+    dead_letters.dead_letters_group,
     sagas.sagas_group,
 ):
     cli.add_command(_command)

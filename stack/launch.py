@@ -28,7 +28,16 @@ from stack.record import StackRecord
 STOP_SECONDS_MAX = 60
 PORTS_FREE_SECONDS_MAX = 6
 # What `reset` forgets; other folders under the state folder are other stacks'.
-DATA = ("kafka", "logs", "secrets", "webhook", "gateway.sqlite*", "postgres.*", "state.json*")
+DATA = (
+    "kafka",
+    "logs",
+    "secrets",
+    "webhook",
+    "gateway.sqlite*",
+    "postgres.*",
+    "state.json*",
+    "recoveries.jsonl",
+)
 
 # The lock of a temporary folder's owner.
 OWNER = "owner.lock"
@@ -43,6 +52,7 @@ class Wish:
     failure_rate: float = 0.0
     only: tuple[str, ...] = ()
     deadline_seconds: int = DEADLINE_SECONDS
+    slot_wal_keep_mb: int | None = None  # None: what the disk allows
 
     def layout(self, find_java: Callable[[], str]) -> Layout:
         cache, program = cache_folder(), find_java()
@@ -53,7 +63,7 @@ class Wish:
             java=program,
             jvm_flags=class_archive.flags(program, cache),
             postgres=postgres_home.find_home(self.state),
-            slot_wal_keep_mb=disk.slot_wal_keep_mb(disk.free_mb(self.state)),
+            slot_wal_keep_mb=self.slot_wal_keep_mb or disk.slot_wal_keep_mb(disk.free_mb(self.state)),
             payment_failure_rate=self.failure_rate,
             stock_failure_rate=self.failure_rate,
             order_deadline_seconds=self.deadline_seconds,
@@ -63,6 +73,7 @@ class Wish:
     def parent_command(self) -> list[str]:
         options = ["--state", str(self.state), "--port-offset", str(self.port_offset)]
         options += ["--failures", str(self.failure_rate), "--deadline", str(self.deadline_seconds)]
+        options += ["--slot-wal-keep-mb", str(self.slot_wal_keep_mb)] if self.slot_wal_keep_mb else []
         options += [part for name in self.only for part in ("--only", name)]
         return [sys.executable, "-P", "-m", "stack", "supervise", *options]
 

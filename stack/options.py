@@ -1,6 +1,9 @@
 """Options that several commands share."""
 
+import re
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import click
 
@@ -12,6 +15,19 @@ def _offset(_context: click.Context, _parameter: click.Parameter, value: int) ->
     if not ports.is_offset(value):
         raise click.BadParameter(f"0, or {ports.OFFSET_LOW} to {ports.OFFSET_HIGH}")
     return value
+
+
+class Age(click.ParamType[float]):
+    """A length of time such as 30s, 10m, 2h or 1d, in seconds."""
+
+    name = "age"
+    _SECONDS = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86_400})
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"(\d{1,6})([smhd])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no age: say 30s, 10m, 2h or 1d", param, ctx)
+        return float(int(found[1]) * self._SECONDS[found[2]])
 
 
 state_option = click.option(

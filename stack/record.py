@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
 from stack.errors import StackError
+from stack.layout import DEADLINE_SECONDS
 from stack.node import Kind
 
 # Whoever only asks whether a parent lives holds the lock for a moment too.
@@ -61,6 +62,7 @@ class StackRecord(BaseModel):
     parent: int
     phase: Phase
     port_offset: int
+    deadline_seconds: int = DEADLINE_SECONDS  # the running processes', for commands that handle messages too
     failed: str | None = None
     warning: str | None = None
     nodes: list[NodeRecord] = []

@@ -1,8 +1,6 @@
 """`./run sagas`: the orders under way, those that wait for a person, and what a person can do about them."""
 
-import getpass
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +8,8 @@ from typing import Any
 import click
 import requests
 
-from stack import record
-from stack.errors import NotReady, StackError
-from stack.layout import Layout
+from stack.access import layout_of, who
+from stack.errors import StackError
 from stack.options import json_option, state_option
 
 REQUEST_SECONDS_MAX = 10
@@ -24,10 +21,7 @@ class OrderService:
     """The order service's routes for operators, with the operator's token."""
 
     def __init__(self, state: Path) -> None:
-        now = record.read_running(state)
-        if now is None:
-            raise NotReady("nothing is running: ./run up first")
-        layout = Layout(state=state, port_offset=now.port_offset)
+        layout = layout_of(state)
         token = (layout.secrets / "operator_token").read_text().strip()
         self._url = layout.url("order")
         self._session = requests.Session()
@@ -48,7 +42,7 @@ class OrderService:
         return self._ask("GET", f"/sagas/{saga_id}")
 
     def act(self, what: str, saga_id: str, note: str, **options: bool) -> dict[str, Any]:
-        body = {"note": note, "by": _who(), **options}
+        body = {"note": note, "by": who(), **options}
         return self._ask("POST", f"/sagas/{saga_id}/{what}", json=body)
 
     def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -118,14 +112,6 @@ def entry_line(entry: dict[str, Any]) -> str:
 
 def _words(*parts: str | None) -> str:
     return ", ".join(part for part in parts if part)
-
-
-def _who() -> str:
-    """The caller's account, as the service takes names; containers run as accounts without one."""
-    try:
-        return re.sub(r"[^\w.@-]", "_", getpass.getuser())[:64]
-    except (KeyError, OSError):
-        return "operator"
 
 
 _note_option = click.option("--note", required=True, help="Why; it is kept with the saga.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from contracts.services import INVENTORY, ORDER, PAYMENT, SERVICES, Service
+from contracts.services import AUDITOR_ROLE, INVENTORY, ORDER, PAYMENT, SERVICES, Service
 from stack import credentials
 from stack.layout import Layout
 from stack.node import Answers, Kind, Node
@@ -26,6 +26,15 @@ def database(layout: Layout, service: Service, prefix: str = "") -> dict[str, st
     return {
         f"{prefix}DATABASE_URL": layout.database_url(role, service.database),
         f"{prefix}DATABASE_PASSWORD_FILE": str(layout.secrets / role),
+    }
+
+
+def as_auditor(layout: Layout, service: Service) -> dict[str, str]:
+    """The way to the service's database of who only looks, under `<SERVICE>_DATABASE_URL`."""
+    name = service.name.upper()
+    return {
+        f"{name}_DATABASE_URL": layout.database_url(AUDITOR_ROLE, service.database),
+        f"{name}_DATABASE_PASSWORD_FILE": str(layout.secrets / AUDITOR_ROLE),
     }
 
 

@@ -119,6 +119,7 @@ class Supervisor:
             parent=os.getpid(),
             phase=self._phase,
             port_offset=self._layout.port_offset,
+            deadline_seconds=self._layout.order_deadline_seconds,
             failed=self._failed,
             warning=self._warning,
             nodes=[keeper.record() for keeper in self._keepers.values()],

@@ -169,5 +169,9 @@ def _connect_supervisor(layout: Layout) -> Node:
         port=layout.port(name),
         ready=Answers("/readyz"),
         after=("connectors",),
-        environment={"CONNECT_URLS": layout.connect_urls, "HEALTH_BIND": layout.address(name)},
+        environment={
+            "CONNECT_URLS": layout.connect_urls,
+            "HEALTH_BIND": layout.address(name),
+            **{key: text for each in SERVICES for key, text in services.as_auditor(layout, each).items()},
+        },
     )

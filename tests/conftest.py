@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from runtime.environment import Environment
+from runtime.logs import configure
 from stack import launch
 from stack.layout import Layout
 from tests.running_system import RunningSystem
@@ -39,6 +40,13 @@ def free_port():
         raise AssertionError("no free port is left between 23000 and 32000")
 
     return find
+
+
+@pytest.fixture
+def logged(caplog):
+    """A function that gives what was logged, one dictionary a line."""
+    configure("test")
+    return lambda: [record.msg for record in caplog.records if isinstance(record.msg, dict)]
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 
 from connect import worker
 from connect.configurations import configuration
+from connect.progress import BEAT_SECONDS
 from contracts.services import SERVICES, Service
 from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS, PARTITIONS, REPLICATION_FACTOR, Topic
 
@@ -83,6 +84,11 @@ def test_relay_is_exactly_once_and_never_skips(service: Service):
     assert config["event.converting.failure.handling.mode"] == "fail"
     assert config["snapshot.mode"] == "no_data"
     assert worker_properties()["exactly.once.source.support"] == "enabled"
+
+
+@each_service
+def test_relay_beats_as_often_as_its_watchers_take_for_granted(service: Service):
+    assert CONFIGURATIONS[service]["heartbeat.interval.ms"] == f"{BEAT_SECONDS * 1000:.0f}"
 
 
 @each_service

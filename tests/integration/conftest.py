@@ -13,7 +13,6 @@ from migrations.__main__ import ROOT, upgrade
 from migrations.bootstrap import bootstrap, keep_apart
 from migrations.database import OWNERS, admin_engine
 from runtime.environment import Environment
-from runtime.logs import configure
 from stack.postgres import cluster
 from tests.cashier import Cashier, GatewayProcess
 from web.app import WebSettings
@@ -153,13 +152,6 @@ def client_of(databases):
     yield open_client
     for app in opened:
         app.extensions["engine"].dispose()
-
-
-@pytest.fixture
-def logged(caplog):
-    """A function that gives what was logged, one dictionary a line."""
-    configure("test")
-    return lambda: [record.msg for record in caplog.records if isinstance(record.msg, dict)]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from sqlalchemy import NullPool, create_engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from inventory import handlers as inventory
-from messaging import dead_letters
+from messaging import letters
 from messaging.batch import BatchProcessor
 from messaging.redrive import redrive
 from payment import handlers as payment
@@ -269,7 +269,9 @@ def test_a_culprit_parked_during_a_redrive_keeps_its_key_held(money, stock):
     late = release(command.order_id)
     with stock.engine.begin() as redriving:
         redriving.execute(text("SELECT 1 FROM key_holds FOR UPDATE"))
-        redriving.execute(text("UPDATE dead_letters SET settled_at = clock_timestamp()"))
+        redriving.execute(
+            text("UPDATE dead_letters SET settled_at = clock_timestamp(), outcome = 'redriven'")
+        )
         redriving.execute(text("DELETE FROM key_holds"))
         with stock.owner.begin() as connection:
             connection.execute(text("ALTER TABLE fences ADD CONSTRAINT closed CHECK (state <> 'tombstone')"))
@@ -321,7 +323,7 @@ def test_the_list_of_dead_letters_names_what_a_person_needs(stock):
     stock.process(delivery)
 
     with stock.engine.connect() as connection:
-        [letter] = dead_letters.list_waiting(connection)
+        [letter] = letters.list_waiting(connection)
 
     assert letter["key"] == delivery.key
     assert letter["event_id"] == delivery.event_id

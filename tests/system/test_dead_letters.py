@@ -24,9 +24,9 @@ def produce(system):
 
 
 def letters(system, key):
-    done = system.run("dead-letters", "list", "--key", key)
+    done = system.run("dead-letters", "list", "--key", key, "--json")
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return json.loads(done.stdout.splitlines()[-1])["dead_letters"]
 
 
 def test_a_poison_message_holds_its_key_and_nothing_else(system, produce):
@@ -45,6 +45,17 @@ def test_a_poison_message_holds_its_key_and_nothing_else(system, produce):
     assert redrive.returncode == 1
     assert f"{key} still waits" in redrive.stdout
 
+    foreseen = system.run("dead-letters", "discard", "--key", key, "--note", "a test's", "--dry-run")
+    assert f"would discard {letter['id']} stock.reserved.v1" in foreseen.stdout
+    assert letters(system, key) != []
+    discarded = system.run("dead-letters", "discard", "--key", key, "--note", "a test's")
+
+    assert discarded.returncode == 0, discarded.stderr
+    assert f"./run sagas show {key}" in discarded.stdout
+    assert letters(system, key) == []
+    [kept] = system.query("order", f"SELECT outcome, note FROM dead_letters WHERE key = '{key}'")
+    assert kept == ("discarded", "a test's")
+
 
 def test_a_record_without_an_id_is_kept_for_people(system, produce):
     key = str(uuid4())
@@ -53,4 +64,7 @@ def test_a_record_without_an_id_is_kept_for_people(system, produce):
     [letter] = until(lambda: letters(system, key), within_seconds=30, what="the dead letter")
 
     assert (letter["service"], letter["state"]) == ("payment", "stray")
+    shown = system.run("dead-letters", "show", str(letter["id"]), "--service", "payment")
+    assert json.loads(shown.stdout)["key"] == key
+    assert system.run("dead-letters", "discard", "--note", "all").returncode == 2
     assert system.final_status(system.place()) == "COMPLETED"

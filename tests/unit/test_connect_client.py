@@ -1,45 +1,12 @@
-import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 
 from connect.client import ConnectClient, ConnectError
 from connect.configurations import configuration, differs
 from runtime.waiting import Backoff
+from tests.connect_worker import worker_that_answers
 
 AT_ONCE = Backoff(attempts=3, first_seconds=0)
 NOBODY = "http://127.0.0.1:1"
-
-
-@contextmanager
-def worker_that_answers(*answers):
-    """A real HTTP server that gives one (status, JSON) answer after another, and the last for ever."""
-    asked = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self):
-            status, body = answers[min(len(asked), len(answers) - 1)]
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            asked.append(f"{self.command} {self.path}")
-            text = b"" if body is None else json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        do_GET = do_PUT = do_POST = answer  # noqa: N815 - the library's names
-
-        def log_message(self, *_arguments):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
 
 
 def client(*urls):
@@ -108,3 +75,44 @@ def test_connector_is_put_only_when_it_differs():
     assert differs({**wanted, "name": "order-outbox", "poll.interval.ms": "500"}, wanted)
     assert differs({**wanted, "name": "order-outbox", "left.over": "1"}, wanted)
     assert not differs({**wanted, "name": "order-outbox"}, wanted)
+
+
+def test_offset_is_set_for_the_partition_that_it_is_of():
+    with worker_that_answers((200, {"message": "altered"})) as (url, asked):
+        client(url).set_offset("c", {"server": "order"}, {"lsn": 1})
+
+    assert asked == ["PATCH /connectors/c/offsets"]
+
+
+def test_positions_are_read_with_their_partitions():
+    stored = [{"partition": {"server": "order"}, "offset": None}]
+    with worker_that_answers((200, {"offsets": stored})) as (url, _):
+        assert client(url).offsets("c") == stored
+
+
+def test_every_worker_is_asked_who_it_is():
+    root = {"version": "4.3.1", "kafka_cluster_id": "one"}
+    with worker_that_answers((200, root)) as (url, asked):
+        assert client(url, NOBODY).workers() == {url: root, NOBODY: None}
+
+    assert asked == ["GET /"]
+
+
+def test_plugins_are_told_with_their_versions():
+    with worker_that_answers((200, [{"class": "a.B", "type": "source", "version": "3.7.0.Final"}])) as (
+        url,
+        _,
+    ):
+        assert client(url).plugins() == {"a.B": "3.7.0.Final"}
+
+
+def test_health_is_an_error_where_no_worker_has_any():
+    with worker_that_answers((503, {"status": "unhealthy"})) as (url, _), pytest.raises(ConnectError):
+        client(url).check_health()
+
+
+def test_connector_is_registered_without_being_started():
+    with worker_that_answers((201, {})) as (url, asked):
+        client(url).register_stopped("c", {"a": "b"})
+
+    assert asked == ["POST /connectors"]

@@ -12,6 +12,7 @@ from contracts.topics import read_by
 from inventory import handlers as inventory
 from messaging.batch import BatchProcessor
 from messaging.envelope import Delivery
+from messaging.letters import Wanted
 from messaging.redrive import redrive
 from order import handlers as order
 from order.app import create_app
@@ -116,7 +117,9 @@ class Pipeline:
                 connection.execute(LEASES_END)
             self.start_anew()
             self.run(order_id)
-            if not sum(redrive(self.engines[n], CONSUMERS[n], key=order_id).handled for n in CONSUMERS):
+            if not sum(
+                redrive(self.engines[n], CONSUMERS[n], Wanted(key=order_id)).handled for n in CONSUMERS
+            ):
                 return
         raise AssertionError(f"what was parked for {order_id} cannot be handled")
 

@@ -1,0 +1,80 @@
+"""`./run connect`: what an operator sees of the relays, and does to them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from connect import doctor, facts, operations
+from connect.health import Verdict
+from contracts.services import SERVICES
+from stack.access import layout_of
+from stack.options import json_option, state_option
+from stack.recovery import access, recover_command
+
+
+@click.group("connect")
+def connect_group() -> None:
+    """Kafka Connect: the relays between the outboxes and Kafka."""
+
+
+@connect_group.command("status")
+@state_option
+def connect_status(state: Path) -> int:
+    """Show each connector; exits with 1 when one is not healthy."""
+    statuses = operations.status(layout_of(state).connect_urls.split(","))
+    for each in statuses:
+        click.echo(f"{each.name:20} {each.summary()}")
+    return (
+        0
+        if len(statuses) == len(SERVICES) and all(each.verdict is Verdict.HEALTHY for each in statuses)
+        else 1
+    )
+
+
+@connect_group.command("doctor")
+@json_option
+@state_option
+def doctor_command(as_json: bool, state: Path) -> int:
+    """Say what is wrong with the relays, and what helps. Reads only.
+
+    Exits with 0 when all is well, 1 with findings, 3 when nothing runs.
+    """
+    found = doctor.examine(facts.gather(access(layout_of(state)), watch=True))
+    if as_json:
+        click.echo(json.dumps({"findings": [asdict(each) for each in found]}))
+        return 1 if found else 0
+    for each in found:
+        click.echo(f"{each.severity:8} {each.subject}: {each.what}")
+        click.echo(f"         why:    {each.why}")
+        click.echo(f"         remedy: {each.remedy}")
+    if not found:
+        click.echo("All is well: every relay moves, and every topic is as it should be.")
+    return 1 if found else 0
+
+
+def _add(name: str, operation: Callable[[list[str], str], None], done: str, text: str) -> None:
+    """A command that does one thing to one connector, or to all of them."""
+
+    @connect_group.command(name, help=text)
+    @click.argument("connector", required=False, type=click.Choice([each.connector for each in SERVICES]))
+    @state_option
+    def command(connector: str | None, state: Path) -> None:
+        urls = layout_of(state).connect_urls.split(",")
+        for each in [connector] if connector else [service.connector for service in SERVICES]:
+            operation(urls, each)
+            click.echo(f"{each} {done}")
+
+
+_add("restart", operations.restart, "restarted", "Restart one connector with its tasks, or all.")
+_add(
+    "pause",
+    operations.pause,
+    "paused",
+    "Stop relaying; the outbox fills and WAL is held back until `resume`.",
+)
+_add("resume", operations.resume, "resumed", "Relay again.")
+
+connect_group.add_command(recover_command)
