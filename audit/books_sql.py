@@ -50,7 +50,7 @@ ORDERS = text("""
     FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 PAYMENTS = text("""
-    SELECT order_id::text, captured, refunded, sum(coalesce(amount, 0))::bigint AS moved,
+    SELECT order_id::text, captured, refunded, sum(coalesce(payment_ledger.amount, 0))::bigint AS moved,
            count(*) FILTER (WHERE operation = 'charge') AS charges,
            count(*) FILTER (WHERE operation = 'refund') AS refunds
     FROM payments LEFT JOIN payment_ledger USING (order_id)

@@ -11,7 +11,7 @@ from audit.sources import Source
 
 OPEN_MAX = 5_000
 # What may set a relay back behind what it had sent. The names are those under which recoveries are kept.
-SETS_BACK = ("offsets-reset", "slot-made-anew", "topic-made-anew", "connector-made-anew")
+SETS_BACK = ("slot-lost", "slot-dropped", "offsets-lost", "offsets-ahead", "topic-lost", "connector-deleted")
 
 
 def look_for(connection: Connection, sources: Mapping[str, Source]) -> None:

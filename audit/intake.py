@@ -33,6 +33,7 @@ _STEPS: tuple[Executable, ...] = (
     sql.AWAIT_WRITTEN,
     sql.COUNT_DAYS,
     sql.CLAIM_LATER,
+    sql.FOLLOW_REPEATS,
     *_PARAMETERS,
 )
 

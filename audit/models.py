@@ -190,7 +190,6 @@ class Recovery(Base):
     kind: Mapped[str]
     services: Mapped[list[str]] = mapped_column(ARRAY(Text))
     topics: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    events: Mapped[int] = mapped_column(server_default="0")
     done_by: Mapped[str]
     reason: Mapped[str]
     done_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -41,7 +41,7 @@ UNSETTLED = text("""
 """)
 CHECKED = text("SELECT coalesce(sum(written), 0)::bigint FROM days")
 RECOVERIES = text("""
-    SELECT id, kind, services, topics, events, done_by, reason, done_at,
+    SELECT id, kind, services, topics, done_by, reason, done_at,
            (SELECT count(*) FROM findings WHERE explained_by = recoveries.id) AS explains
     FROM recoveries ORDER BY id DESC LIMIT :most
 """)

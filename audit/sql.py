@@ -165,6 +165,12 @@ MATCH = text("""
     ON CONFLICT DO NOTHING
 """)
 
+# What is sent again is to be read where it is now.
+FOLLOW_REPEATS = text("""
+    UPDATE unread SET partition = arrivals.partition, "offset" = arrivals."offset" FROM arrivals
+    WHERE arrivals.is_repeat AND unread.event_id = arrivals.event_id AND unread.topic = arrivals.topic
+""")
+
 # ── phantoms
 
 UNCLAIMED = text("SELECT event_id, source FROM unclaimed ORDER BY noted_at LIMIT :most")

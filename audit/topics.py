@@ -67,7 +67,7 @@ class Cluster:
 
     def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """The offset behind the last record of each partition, whether or not its transaction has ended."""
-        latest = OffsetSpec.latest()
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         wanted = {TopicPartition(*place): latest for place in places}
         asked = self._admin.list_offsets(wanted, request_timeout=SECONDS_MAX) if wanted else {}
         return {(at.topic, at.partition): answer.result(SECONDS_MAX).offset for at, answer in asked.items()}

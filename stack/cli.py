@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from runtime import logs
 from runtime.errors import NeverlostError
 from stack import (
+    audits,
     connect,
     dead_letters,
     java,
@@ -162,6 +163,7 @@ for _command in (
     connect.connect_group,
     dead_letters.dead_letters_group,
     sagas.sagas_group,
+    audits.audit_group,
 ):
     cli.add_command(_command)
 

@@ -26,6 +26,7 @@ PORTS = {
     "payment-executor": 9404,
     "connect-supervisor": 9405,
     "order-deadlines": 9406,
+    "auditor": 9407,
 }
 
 OFFSET_LOW, OFFSET_HIGH = 10_000, 50_000

@@ -17,7 +17,7 @@ from connect.losses import Recovery
 from connect.recovery import Means
 from contracts.services import AUDITOR_ROLE, SERVICE, SERVICES, Service
 from runtime import logs
-from stack import launch, postgres, record
+from stack import audits, launch, postgres, record
 from stack.access import database_url, layout_of, who
 from stack.errors import NotReady
 from stack.layout import CONNECT_WORKERS, Layout
@@ -80,9 +80,17 @@ def recover_command(service: str | None, dry_run: bool, yes: bool, state: Path) 
     wanted = [SERVICE[service]] if service else SERVICES
     with _enough_running(state) as layout:
         confirm = partial(_confirm, dry_run=dry_run, yes=yes)
-        recoveries = recover(layout, wanted, confirm=confirm)
+        repair = audits.after_recovery if _is_audited(state) else None
+        recoveries = recover(layout, wanted, confirm=confirm, repair=repair)
+        if recoveries and repair is None:
+            click.echo("What was missed is sent again by ./run audit repair, once the stack runs.", err=True)
     for each in recoveries:
         click.echo(json.dumps(asdict(each), default=str))
+
+
+def _is_audited(state: Path) -> bool:
+    now = record.read_running(state)
+    return now is not None and any(node.name == "auditor" for node in now.processes)
 
 
 def _confirm(*, dry_run: bool, yes: bool) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from connect import worker
-from contracts.services import SERVICES
+from contracts.services import AUDIT, SERVICES
 from stack import kafka, postgres, services
 from stack.layout import BROKERS, CONNECT_WORKERS, Layout
 from stack.node import Answers, Ends, Kind, Listens, Node, Succeeds
@@ -27,6 +27,7 @@ def nodes(layout: Layout) -> tuple[Node, ...]:
         *(_connect_worker(layout, name) for name in CONNECT_WORKERS),
         *services.nodes(layout),
         _connect_supervisor(layout),
+        _auditor(layout),
     )
 
 
@@ -173,5 +174,26 @@ def _connect_supervisor(layout: Layout) -> Node:
             "CONNECT_URLS": layout.connect_urls,
             "HEALTH_BIND": layout.address(name),
             **{key: text for each in SERVICES for key, text in services.as_auditor(layout, each).items()},
+        },
+    )
+
+
+def _auditor(layout: Layout) -> Node:
+    name = "auditor"
+    return Node(
+        name=name,
+        kind=Kind.AUDITOR,
+        command=(layout.python, "-m", "audit.auditor"),
+        port=layout.port(name),
+        ready=Answers("/readyz"),
+        after=("slots", "topics"),
+        environment={
+            "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
+            "HEALTH_BIND": layout.address(name),
+            **{
+                key: text
+                for each in (*SERVICES, AUDIT)
+                for key, text in services.as_auditor(layout, each).items()
+            },
         },
     )

@@ -123,7 +123,6 @@ CREATE TABLE recoveries (
     kind text NOT NULL,
     services text[] NOT NULL,
     topics text[] NOT NULL,
-    events bigint NOT NULL DEFAULT 0,
     done_by text NOT NULL,
     reason text NOT NULL,
     done_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),

@@ -1,6 +1,7 @@
 """Rows of the outbox and of the ledger tell which transaction wrote them."""
 
-from migrations.transactions import forget_transactions, note_transactions
+from contracts.services import INVENTORY
+from migrations.auditing import make_auditable, undo
 
 revision = "0003"
 down_revision = "0002"
@@ -11,8 +12,8 @@ TABLES = ("outbox", "stock_ledger")
 
 
 def upgrade() -> None:
-    note_transactions(TABLES)
+    make_auditable(INVENTORY, TABLES)
 
 
 def downgrade() -> None:
-    forget_transactions(TABLES)
+    undo(INVENTORY, TABLES)

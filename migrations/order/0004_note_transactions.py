@@ -1,6 +1,7 @@
 """Outbox rows tell which transaction wrote them."""
 
-from migrations.transactions import forget_transactions, note_transactions
+from contracts.services import ORDER
+from migrations.auditing import make_auditable, undo
 
 revision = "0004"
 down_revision = "0003"
@@ -11,8 +12,8 @@ TABLES = ("outbox",)
 
 
 def upgrade() -> None:
-    note_transactions(TABLES)
+    make_auditable(ORDER, TABLES)
 
 
 def downgrade() -> None:
-    forget_transactions(TABLES)
+    undo(ORDER, TABLES)

@@ -1,4 +1,4 @@
-"""The third revision of the mechanism in every history: which transaction wrote a row.
+"""What every history makes for the auditor: rows tell which transaction wrote them.
 
 Ids are not in the order of commits: a row with an older id may appear after one with a newer. Whoever
 follows a table goes by transactions instead, and not past the oldest that is still open
@@ -8,6 +8,8 @@ follows a table goes by transactions instead, and not past the oldest that is st
 from collections.abc import Sequence
 
 from alembic import op
+
+from contracts.services import Service
 
 # The default is not volatile, so old rows get the migration's own transaction without being rewritten.
 _UP = """
@@ -19,12 +21,19 @@ _DOWN = """
 ALTER TABLE {table} DROP COLUMN xact;
 """
 
-def note_transactions(tables: Sequence[str]) -> None:
-    """Let each row of the tables, old and new, tell its transaction."""
+# Whoever sends an event again copies its row, inside the database.
+_GRANT = "GRANT SELECT ON outbox TO {repair}"
+_REVOKE = "REVOKE SELECT ON outbox FROM {repair}"
+
+
+def make_auditable(service: Service, tables: Sequence[str]) -> None:
+    """Let each row of the tables, old and new, tell its transaction; and let a repair read what it sends."""
     for table in tables:
         op.execute(_UP.format(table=table))
+    op.execute(_GRANT.format(repair=service.role("repair")))
 
 
-def forget_transactions(tables: Sequence[str]) -> None:
+def undo(service: Service, tables: Sequence[str]) -> None:
+    op.execute(_REVOKE.format(repair=service.role("repair")))
     for table in tables:
         op.execute(_DOWN.format(table=table))

@@ -1,0 +1,92 @@
+"""Repair: what is missing is sent again under its own id, by whoever may, and on record. It never guesses.
+
+The row is copied from the outbox into `outbox_replay`, which the same connector relays; a consumer that
+has seen the event knows it by its id.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+
+from runtime.errors import NeverlostError
+
+# Two repairs at once would send everything twice: harmless, and yet not what either meant.
+_ONLY_ONE = text("SELECT pg_try_advisory_xact_lock(hashtext('audit repair'))")
+
+_MISSING = text("""
+    SELECT service, event_id, topic, key, 'lost' AS why, sequence FROM awaited WHERE lost_at IS NOT NULL
+    UNION ALL
+    SELECT DISTINCT ON (unread.event_id) ltrim(records.source, '/'), unread.event_id, unread.topic,
+           unread.key, 'not seen by ' || consumer, records.sequence
+    FROM unread JOIN records USING (event_id) WHERE skipped_at IS NOT NULL
+    ORDER BY service, key, sequence
+""")
+
+# Within a key in the order in which it was written.
+_SEND_AGAIN = text("""
+    INSERT INTO outbox_replay (id, aggregatetype, aggregateid, type, payload, topic, sequence, source,
+                               saga_id, traceparent, created_at, requested_by, reason)
+    SELECT id, aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id,
+           traceparent, created_at, :done_by, :reason
+    FROM outbox WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY aggregateid, sequence
+""")
+_NOW_AT = text("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
+
+# Awaited anew, from where the copy was written. The record to be seen is not known yet, so it lies ahead.
+_AWAIT_ANEW = text("""
+    UPDATE awaited SET lost_at = NULL, noted_lsn = :lsn, noted_at = clock_timestamp()
+    WHERE event_id = ANY(CAST(:ids AS uuid[]))
+""")
+_EXPECT_ANEW = text("""
+    UPDATE unread SET skipped_at = NULL, noted_at = clock_timestamp(), "offset" = 9223372036854775807
+    WHERE event_id = ANY(CAST(:ids AS uuid[])) AND skipped_at IS NOT NULL
+""")
+
+
+class RepairBusy(NeverlostError):  # noqa: N818 - it says what happened
+    """Another repair is at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """An event that is not where it must be, and why one knows."""
+
+    service: str
+    event_id: UUID
+    topic: str
+    key: str
+    why: str
+
+
+def missing(connection: Connection) -> list[Missing]:
+    """What the auditor found lost, or passed by a consumer; in the order in which it would be sent."""
+    rows = connection.execute(_MISSING)
+    return [Missing(row.service, row.event_id, row.topic, row.key, row.why) for row in rows]
+
+
+def send_again(audit: Engine, repairs: Mapping[str, Engine], done_by: str, reason: str) -> list[Missing]:
+    """Send everything that is missing, and await it anew; answers with what was sent.
+
+    `repairs` are the services' databases as their repair roles. Raises RepairBusy. When interrupted, what
+    was sent and is still held for lost is sent once more by the next repair.
+    """
+    with audit.begin() as connection:
+        if not connection.execute(_ONLY_ONE).scalar_one():
+            raise RepairBusy("another repair is at work")
+        found = missing(connection)
+        for service in sorted({each.service for each in found}):
+            ids = [each.event_id for each in found if each.service == service]
+            lsn = _copy(repairs[service], ids, done_by, reason)
+            connection.execute(_AWAIT_ANEW, {"ids": ids, "lsn": lsn})
+            connection.execute(_EXPECT_ANEW, {"ids": ids})
+    return found
+
+
+def _copy(engine: Engine, ids: Sequence[UUID], done_by: str, reason: str) -> int:
+    """At or behind the commit of the copies, in the WAL."""
+    with engine.begin() as connection:
+        connection.execute(_SEND_AGAIN, {"ids": list(ids), "done_by": done_by, "reason": reason})
+    with engine.connect() as connection:
+        return int(connection.execute(_NOW_AT).scalar_one())
