@@ -28,6 +28,7 @@ NEEDED = ("migrate", "topics", *CONNECT_WORKERS)
 # Every loss that was made good, one JSON object a line: kept by `reset` only as long as all data is.
 NOTED = "recoveries.jsonl"
 
+Note = Callable[[Recovery], None]
 Repair = Callable[[Layout, Sequence[Recovery]], None]
 
 
@@ -43,9 +44,13 @@ def recover(
     wanted: Sequence[Service] = SERVICES,
     *,
     confirm: Callable[[], bool],
+    note: Note | None = None,
     repair: Repair | None = None,
 ) -> list[Recovery]:
-    """Say what was lost, ask, bring the relays back, and let `repair` send what they may have missed."""
+    """Say what was lost, ask, bring the relays back, and let `repair` send what they may have missed.
+
+    Each loss is given to `note` before anything that tells of it is destroyed.
+    """
     known = facts.gather(access(layout))
     planned, chores = plans.plan(known, wanted), plans.chores(known)
     for relay, found in planned.items():
@@ -60,7 +65,7 @@ def recover(
         return []
     if not confirm():
         return []
-    recoveries = recovery.recover(_means(layout), planned)
+    recoveries = recovery.recover(_means(layout, note or partial(_note, layout.state / NOTED)), planned)
     if repair is not None:
         repair(layout, recoveries)
     return recoveries
@@ -112,14 +117,14 @@ def _enough_running(state: Path) -> Iterator[Layout]:
     click.echo("The stack may be started now: ./run up", err=True)
 
 
-def _means(layout: Layout) -> Means:
+def _means(layout: Layout, note: Note) -> Means:
     return Means(
         access(layout),
         database_url(layout, SERVICES[0], postgres.SUPERUSER),
         {service: database_url(layout, service, service.role("app")) for service in SERVICES},
         who(),
         click.echo,
-        partial(_note, layout.state / NOTED),
+        note,
     )
 
 
