@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, get_args, get_type_hints
 
+from sqlalchemy import URL
+
 from chaos.rows import (
     Aborted,
     Event,
@@ -43,7 +45,7 @@ class Endpoints:
     """
 
     bootstrap_servers: str
-    databases: Mapping[str, str] = field(repr=False)
+    databases: Mapping[str, URL | str] = field(repr=False)
     urls: Mapping[str, str] = field(default_factory=dict)
     gateway: str | None = None
     strangers: frozenset[str] = frozenset()
