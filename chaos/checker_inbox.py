@@ -59,7 +59,7 @@ def _twice(what: str, keys: Iterator[tuple[str | None, ...]]) -> Iterator[str]:
 
 def _saga_effects(evidence: Evidence) -> Iterator[str]:
     """Each reply has one line in its saga's log, whether it was waited for or not."""
-    lines = Counter(line.event_id for line in evidence.saga_log if line.kind in _RECEIVED)
+    lines = Counter(each.event_id for each in evidence.saga_log if each.event_id and each.kind in _RECEIVED)
     received = {receipt.event_id for receipt in evidence.inbox if receipt.consumer == ORDER.name}
     waiting = {letter.event_id for letter in evidence.dead_letters if not letter.settled}
     for event_id in received - waiting:

@@ -151,7 +151,7 @@ def _undone_for_nothing(evidence: Evidence) -> Iterator[str]:
             yield f"{money.order_id} was refunded and never charged"
     moves = {(move.order_id, move.sku, move.movement): move.reserved for move in evidence.stock_moves}
     for (order_id, sku, movement), units in moves.items():
-        reserved = moves.get((order_id, sku, "reserve"), 0)
+        reserved = moves.get((order_id, sku, "reserve"))
         if movement == "release" and reserved != -units:
             yield f"{order_id} released {-units} {sku} and had reserved {reserved}"
         if movement == "release" and (order_id, sku, "sell") in moves:
