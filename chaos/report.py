@@ -88,6 +88,7 @@ def summary(run: Run, struck: Sequence[Struck]) -> dict[str, Any]:
         "duration_seconds": round(measures.length(run.operations), 1),
         "orders": len(placed),
         "events": len(run.evidence.outbox),
+        "bounds": _bounds(run, len(placed), sum(each.effective for each in struck)),
         "operations": _operations(run.operations),
         "faults": _by_kind(struck),
         "invariants": [_invariant(each) for each in run.results],
@@ -97,6 +98,14 @@ def summary(run: Run, struck: Sequence[Struck]) -> dict[str, Any]:
             json.dumps(run.about.settings, sort_keys=True, default=str).encode()
         ).hexdigest(),
     }
+
+
+def _bounds(run: Run, orders: int, faults: int) -> dict[str, float]:
+    """The rule of three, for orders and for faults that took effect: what a run without a violation shows."""
+    counted = {"orders": orders, "faults": faults}
+    if run.judgement.verdict == "invalid":
+        return {}
+    return {name: min(1.0, 3 / number) for name, number in counted.items() if number}
 
 
 def _invariant(told: Result) -> dict[str, Any]:

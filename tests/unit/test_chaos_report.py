@@ -178,6 +178,7 @@ def test_the_result_tells_programs_the_same(tmp_path):
     assert told == json.loads((tmp_path / RESULT).read_text())
     assert (told["scenario"], told["seed"], told["verdict"]) == ("broker-kill", 7, "valid")
     assert (told["orders"], told["events"]) == (len(GOOD.orders), len(GOOD.outbox))
+    assert told["bounds"] == {"orders": 0.5, "faults": 1.0}
     assert told["faults"][0]["count"] == told["faults"][0]["effective"] == 1
     assert told["operations"]["place"] == {"ok": 6, "fail": 0, "unknown": 0, "as_meant": 6}
     assert {each["verdict"] for each in told["invariants"]} == {"valid"}
