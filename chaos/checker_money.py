@@ -107,7 +107,7 @@ def _stored_otherwise(evidence: Evidence, done: Mapping[tuple[str, str], int]) -
     for intent in evidence.intents:
         called = intent.operation == "charge" or intent.order_id in captured
         if called and intent.state == "SETTLED" and intent.id not in answered:
-            yield f"the {intent.operation} {intent.id} of {intent.order_id} is settled, not known to the gateway"
+            yield f"the {intent.operation} {intent.id} of {intent.order_id} is settled, not at the gateway"
     for payment in evidence.payments:
         if payment.order_id not in under_way and _of(done, payment.order_id) != _sums(payment):
             yield (
