@@ -62,7 +62,8 @@ def _due(order: Order) -> set[int]:
 
 
 def _open_calls(evidence: Evidence) -> Iterator[str]:
-    ended = {order.id for order in evidence.orders if order.status in FINAL}
+    """What a person has settled, before the gateway said anything, may never be answered."""
+    ended = {order.id for order in evidence.orders if order.status in FINAL} - by_hand(evidence)
     for intent in evidence.intents:
         if intent.state == "REQUESTED" and intent.order_id in ended:
             yield f"{intent.order_id} has ended, and its {intent.operation} is still to be made"

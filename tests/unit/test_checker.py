@@ -439,6 +439,14 @@ def test_what_a_person_settled_is_theirs_to_account_for():
     assert broken(replace(kept, saga_log=(note, *kept.saga_log))) == set()
 
 
+def test_a_call_that_a_person_has_settled_may_stay_unanswered():
+    asked = changed("intents", of(FAILED), state="REQUESTED")
+    note = GOOD.saga_log[0]._replace(number=0, saga_id=FAILED, kind="resolve", status="RUNNING")
+
+    assert broken(asked) == {"S11"}
+    assert broken(replace(asked, saga_log=(note, *asked.saga_log))) == set()
+
+
 def waiting_for_a_person(order_id, *lines):
     """A saga that stands where its refund was asked for."""
     log = tuple(line for line in GOOD.saga_log if line.saga_id != order_id)
