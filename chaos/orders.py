@@ -71,17 +71,20 @@ class Mix:
     looked_at: int = 40
 
 
-def plan(seed: int, orders: int, rate: float, mix: Mix | None = None) -> list[Errand]:
-    """So many orders at so many a second, each at its own time: late customers are late, not fewer."""
+def plan(seed: int, orders: int, rate: float, mix: Mix | None = None, *, run: str = "") -> list[Errand]:
+    """So many orders at so many a second, each at its own time: late customers are late, not fewer.
+
+    `run` makes the keys of this run its own: the same seed may be played again on the same system.
+    """
     mix = mix or Mix()
     chance = Random(f"orders/{seed}")  # noqa: S311 - to be repeated, not to be secret
-    return [each for number in range(orders) for each in _one(chance, number / rate, mix)]
+    return [each for number in range(orders) for each in _one(chance, number / rate, mix, run)]
 
 
-def _one(chance: Random, at: float, mix: Mix) -> Iterator[Errand]:
+def _one(chance: Random, at: float, mix: Mix, run: str) -> Iterator[Errand]:
     (_, token, items), *_ = chance.choices(mix.orders, [weight for weight, *_ in mix.orders])
     body = {"items": [{"sku": sku, "quantity": n} for sku, n in items], "payment_token": token}
-    key = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+    key = run + str(uuid.UUID(int=chance.getrandbits(128), version=4))
     place = Errand(at, "place", key, body, fate=_fate(chance, mix))
     yield place
     if _happens(chance, mix.repeated_at_once):

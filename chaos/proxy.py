@@ -137,14 +137,16 @@ class Control:
         self._links = {link.name: link for link in links}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        has_asked = False  # Who only looks whether somebody listens changes nothing by going.
         try:
             while line := await reader.readline():
+                has_asked = True
                 writer.write(json.dumps(self._obey(json.loads(line))).encode() + b"\n")
                 await writer.drain()
         except OSError:
             pass  # The asker died; what follows is all there is to do.
         finally:
-            for link in self._links.values():
+            for link in self._links.values() if has_asked else ():
                 link.become(CLEAR)
             _abort(writer)
 

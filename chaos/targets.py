@@ -4,7 +4,6 @@ Nothing but a process that a target leads to is ever signalled. A pid alone is n
 checks that it still is the process it was written down for, and psutil then holds on to its start time.
 """
 
-import json
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +32,7 @@ Which = Literal[
     "group-coordinator",
     "controller",
 ]
-ROLES = ("leader", "transaction-coordinator", "group-coordinator", "controller")
+ROLES: tuple[Which, ...] = ("leader", "transaction-coordinator", "group-coordinator", "controller")
 
 
 class NothingToHit(NeverlostError):  # noqa: N818 - it says what is the matter
@@ -118,12 +117,12 @@ def _draw(names: tuple[str, ...], choice: Choice, chance: Random) -> str:
     return chance.choice(names)
 
 
-def from_json(text: str) -> tuple[Target, ...]:
-    """The targets of a system of your own: a list of objects with name, kind, and pid_file or pid_command."""
-    return tuple(_from_entry(entry) for entry in json.loads(text)["targets"])
+def from_entries(entries: Sequence[Mapping[str, Any]]) -> tuple[Target, ...]:
+    """The targets of a system of your own: each with a name, a kind, and a pid_file or pid_command."""
+    return tuple(_from_entry(entry) for entry in entries)
 
 
-def _from_entry(entry: dict[str, Any]) -> Target:
+def _from_entry(entry: Mapping[str, Any]) -> Target:
     if "pid_file" in entry:
         path = Path(entry["pid_file"])
         find: Callable[[], psutil.Process | None] = lambda: by_pid_file(path)  # noqa: E731 - one of two

@@ -81,6 +81,12 @@ class Workload:
     def is_over(self) -> bool:
         return not any(thread.is_alive() for thread in self._threads)
 
+    def join_for(self, seconds: float) -> None:
+        """Until it is over, or so long."""
+        until = self._history.now() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - self._history.now()))
+
     def join(self) -> None:
         """Every wait of a client is bounded, so this is."""
         for thread in self._threads:

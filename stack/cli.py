@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import click
 from requests import RequestException
@@ -13,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runtime import logs
 from runtime.errors import NeverlostError
-from stack import java, launch, logfiles, operate, progress, record, sagas, status, topology, trials
+from stack import attacks, java, launch, logfiles, operate, progress, record, sagas, status, topology, trials
 from stack.errors import NotReady
 from stack.layout import DEADLINE_SECONDS
 from stack.options import deadline_option, failures_option, json_option, offset_option, state_option
@@ -105,15 +106,16 @@ def logs_command(name: str, follow: bool, lines: int, state: Path) -> None:
 @failures_option
 @deadline_option
 @click.option("--only", multiple=True, help="This node and what it waits for.")
-def supervise(state: Path, port_offset: int, failures: float, deadline: int, only: tuple[str, ...]) -> int:
+@click.option("--detour", is_flag=True, help="A proxy between clients and brokers.")
+def supervise(state: Path, port_offset: int, failures: float, deadline: int, **shape: Any) -> int:
     """Be the parent of a stack, in the foreground."""
     logs.configure("stack")
-    wish = launch.Wish(state, port_offset, failures, only, deadline)
+    wish = launch.Wish(state, port_offset, failures, deadline_seconds=deadline, **shape)
     with record.only_parent(state):
         layout = wish.layout(lambda: java.find() or "java")
         nodes = topology.nodes(layout)
-        if only:
-            nodes = topology.with_dependencies(only, nodes)
+        if wish.only:
+            nodes = topology.with_dependencies(wish.only, nodes)
         return asyncio.run(Supervisor(layout, nodes).run())
 
 
@@ -138,6 +140,7 @@ def _follow(path: Path) -> None:
 for _command in (
     trials.demo_command,
     trials.test_command,
+    attacks.chaos_command,
     operate.connect_group,
     operate.dead_letters_group,
     sagas.sagas_group,

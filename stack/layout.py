@@ -40,6 +40,8 @@ class Layout:
     stock_failure_rate: float = 0.0
     order_deadline_seconds: int = DEADLINE_SECONDS
     rate_limit: str = "off"
+    # Clients reach the brokers through a proxy that can make the network bad; brokers do without.
+    detour: bool = False
 
     @property
     def secrets(self) -> Path:
@@ -63,7 +65,7 @@ class Layout:
 
     @property
     def bootstrap_servers(self) -> str:
-        return ",".join(self.address(name) for name in BROKERS)
+        return ",".join(self.address(f"{name}-detour" if self.detour else name) for name in BROKERS)
 
     @property
     def connect_urls(self) -> str:

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     API = "api"
     WORKER = "worker"
     SUPERVISOR = "supervisor"
+    PROXY = "proxy"
     JOB = "job"
 
 
