@@ -61,11 +61,11 @@ class Fault(Protocol):
 class Kill:
     """A signal that ends processes; they are started again by whoever keeps them."""
 
-    signal: signal.Signals = signal.SIGKILL
+    number: signal.Signals = signal.SIGKILL
 
     @property
     def name(self) -> str:
-        return "kill -9" if self.signal == signal.SIGKILL else self.signal.name
+        return "kill -9" if self.number == signal.SIGKILL else self.number.name
 
     def strike(self, ground: Ground, targets: Sequence[Target]) -> Blow:
         """All at once: every process is known before the first is signalled."""
@@ -75,9 +75,9 @@ class Kill:
         has_brokers = any(target.node_id is not None for target in targets)
         blow = Killed(targets, found, self.name, ground.cluster() if has_brokers else None)
         # Those who are only asked to end see to their children themselves.
-        whole = self.signal == signal.SIGKILL
+        whole = self.number == signal.SIGKILL
         for each in [tree(process) if whole else [process] for process in found.values()]:
-            send(each, self.signal)
+            send(each, self.number)
         return blow
 
 
