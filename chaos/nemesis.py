@@ -76,7 +76,7 @@ class Nemesis:
     def run(self, plan: Sequence[Step], seed: int, enough: Callable[[], bool] = lambda: False) -> None:
         """Every step, unless asked to stop; after `enough` no further step begins. Leaves nothing broken."""
         for number, step in enumerate(plan):
-            if enough() or self._stop.wait(step.quiet_seconds):
+            if enough() or self._stop.wait(step.quiet_seconds) or enough():
                 return
             with self._healed():
                 for place, package in enumerate(step.packages):
@@ -89,8 +89,11 @@ class Nemesis:
         try:
             yield
         finally:
-            while self._on:
-                self._heal(self._on[-1])
+            # All are healed before anything is written: a full disk must leave nobody frozen.
+            healed = [(each, *self._heal(each)) for each in reversed(self._on)]
+            self._on.clear()
+            for struck, effect, wrong in healed:
+                self._end(struck.entry, struck.package.fault.name, struck.targets, effect, wrong)
 
     def _hold(self, seconds: float) -> None:
         until = self._history.now() + seconds
@@ -123,16 +126,12 @@ class Nemesis:
         else:
             self._end(entry, fault, names, {}, f"{type(wrong).__name__}: {wrong}")
 
-    def _heal(self, struck: Struck) -> None:
-        effect: Effect = {}
-        wrong = None
+    def _heal(self, struck: Struck) -> tuple[Effect, str | None]:
+        """The effect, and what went wrong. Never raises: the others must be healed all the same."""
         try:
-            effect = struck.blow.heal(HURRY_SECONDS if self._stop.is_set() else BACK_SECONDS_MAX)
-        except Exception as error:  # noqa: BLE001 - the others must be healed all the same
-            wrong = f"{type(error).__name__}: {error}"
-        finally:
-            self._on.remove(struck)
-        self._end(struck.entry, struck.package.fault.name, struck.targets, effect, wrong)
+            return struck.blow.heal(HURRY_SECONDS if self._stop.is_set() else BACK_SECONDS_MAX) or {}, None
+        except Exception as error:  # noqa: BLE001 - noted by the caller
+            return {}, f"{type(error).__name__}: {error}"
 
     def _end(self, entry: Entry, fault: str, names: list[str], effect: Effect, wrong: str | None) -> None:
         self.seen += bool(effect)
