@@ -1,0 +1,139 @@
+"""What a run came to in figures: how much, how fast, and how long until it was well again. Pure.
+
+Times are seconds since the run began. The databases' clock is set against the history's by the wall times
+that the history has noted; on several machines it is as good as their clocks agree.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from chaos.evidence import Evidence
+from chaos.history import Operation
+from chaos.verdict import effect_of
+
+Series = tuple[tuple[float, float], ...]  # (second, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """One fault: when it was, whether it was seen to work, and what it did to orders.
+
+    `recovery`: from its end until an order that was placed after it is complete. `pause`: the longest time
+    around it in which no order came to its end. None where no such order was there to tell.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    begin: float
+    end: float
+    effective: bool
+    recovery: float | None
+    pause: float | None
+
+
+def struck(operations: Sequence[Operation], evidence: Evidence) -> tuple[Struck, ...]:
+    """Every fault of a run, in its order."""
+    placed, ends = _placed(operations), _ends(operations, evidence)
+    completed = _ends(operations, evidence, {"COMPLETED"})
+    return tuple(
+        Struck(
+            name=str(each.begin.value.get("fault")),
+            targets=tuple(each.begin.value.get("targets", ())),
+            begin=each.begin.at,
+            end=(end := each.end.at if each.end else each.begin.at),
+            effective=bool(effect_of(each)),
+            recovery=(recovery := _recovery(end, placed, completed)),
+            pause=_pause(each.begin.at, end + (recovery or 0), sorted(ends.values())),
+        )
+        for each in operations
+        if each.begin.kind == "fault"
+    )
+
+
+def length(operations: Sequence[Operation]) -> float:
+    """Until the last thing that was noted."""
+    return max((entry.at for each in operations for entry in (each.begin, each.end) if entry), default=0.0)
+
+
+def accepted_per_second(operations: Sequence[Operation]) -> Series:
+    """An order that was answered more than once counts when it was answered first."""
+    first: dict[str, float] = {}
+    for each in _placing(operations):
+        if each.outcome == "ok" and each.end:
+            order_id = str(each.end.value.get("order_id"))
+            first[order_id] = min(first.get(order_id, math.inf), each.end.at)
+    return _per_second(first.values(), length(operations))
+
+
+def finished_per_second(operations: Sequence[Operation], evidence: Evidence) -> Series:
+    ends = _ends(operations, evidence).values()
+    return _per_second(ends, max(length(operations), *ends, 0.0))
+
+
+def latency(operations: Sequence[Operation], share: float) -> Series:
+    """By the second in which an order was meant to be sent: how long until it was answered, or given up.
+
+    A client that was late counts its waiting too, so a system that stands still cannot look fast.
+    """
+    seconds: dict[int, list[float]] = {}
+    for each in _placing(operations):
+        if each.begin.kind == "place" and each.end:
+            meant = each.begin.at if each.begin.intended is None else each.begin.intended
+            seconds.setdefault(int(meant), []).append(each.end.at - meant)
+    return tuple((second, percentile(values, share)) for second, values in sorted(seconds.items()))
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that so large a share does not exceed."""
+    ranked = sorted(values)
+    return ranked[max(0, math.ceil(share * len(ranked)) - 1)]
+
+
+def _placing(operations: Iterable[Operation]) -> list[Operation]:
+    return [each for each in operations if each.begin.kind in {"place", "repeat"}]
+
+
+def _placed(operations: Sequence[Operation]) -> Mapping[str, float]:
+    """When each accepted order was first asked for."""
+    placed: dict[str, float] = {}
+    for each in _placing(operations):
+        if each.outcome == "ok" and each.end:
+            order_id = str(each.end.value.get("order_id"))
+            placed[order_id] = min(placed.get(order_id, math.inf), each.begin.at)
+    return placed
+
+
+def _ends(
+    operations: Sequence[Operation],
+    evidence: Evidence,
+    statuses: Iterable[str] = ("COMPLETED", "COMPENSATED"),
+) -> dict[str, float]:
+    """When each order of the run came to its end, by the log of its saga."""
+    placed = _placed(operations)
+    if not operations:
+        return {}
+    began = operations[0].begin.wall - operations[0].begin.at
+    ends: dict[str, float] = {}
+    for line in evidence.saga_log:
+        if line.saga_id in placed and line.status in statuses:
+            ends.setdefault(line.saga_id, line.at - began)
+    return ends
+
+
+def _recovery(end: float, placed: Mapping[str, float], completed: Mapping[str, float]) -> float | None:
+    after = [at for order_id, at in completed.items() if placed[order_id] >= end]
+    return max(0.0, min(after) - end) if after else None
+
+
+def _pause(begin: float, end: float, ends: Sequence[float]) -> float | None:
+    """The longest gap between two ends that has a part in the time from begin to end."""
+    gaps = [after - before for before, after in pairwise(ends) if after >= begin and before <= end]
+    return max(gaps, default=None)
+
+
+def _per_second(times: Iterable[float], seconds: float) -> Series:
+    counted = Counter(int(at) for at in times if at >= 0)
+    return tuple((float(second), float(counted[second])) for second in range(math.ceil(seconds)))

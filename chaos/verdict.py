@@ -1,0 +1,103 @@
+"""What is said of a run, and how sure that is. Pure.
+
+A run is only called valid when it could have gone wrong: faults took effect, and the system was asked for
+something while they did.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from chaos.history import Operation
+
+Verdict = Literal["valid", "invalid", "unknown"]
+VIOLATIONS_MAX = 20
+OPERATIONS_MIN = 50
+GOOD_SHARE_MIN = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One invariant: of how many things it was asked, and which broke it.
+
+    `violations` holds the first of them; `found` counts all.
+    """
+
+    name: str
+    verdict: Verdict
+    checked: int
+    violations: tuple[str, ...]
+    found: int
+    sentence: str
+
+    @property
+    def bound(self) -> float | None:
+        """By the rule of three: no violation in n says with 95 % certainty that fewer than 3/n break it."""
+        return min(1.0, 3 / self.checked) if self.checked and not self.found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict of a whole run, and why it is not a better one."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+
+
+def result(name: str, sentence: str, checked: int, violations: Iterable[str]) -> Result:
+    """Invalid where there is a violation, unknown where there was nothing to look at."""
+    rest = iter(violations)
+    first = tuple(islice(rest, VIOLATIONS_MAX))
+    found = len(first) + sum(1 for _ in rest)
+    verdict: Verdict = "invalid" if found else "valid" if checked else "unknown"
+    return Result(name, verdict, checked, first, found, sentence)
+
+
+def judge(results: Sequence[Result], operations: Sequence[Operation]) -> Judgement:
+    """The verdict of a run, of its invariants and its whole history, faults and all."""
+    if broken := [f"{each.name}: {each.found} violations" for each in results if each.verdict == "invalid"]:
+        return Judgement("invalid", tuple(broken))
+    asked = [each for each in operations if each.begin.kind != "fault"]
+    faults = [each for each in operations if each.begin.kind == "fault"]
+    doubts = (*_too_little(asked), *_no_faults(faults), *_quiet_faults(faults, asked))
+    return Judgement("unknown" if doubts else "valid", doubts)
+
+
+def is_as_meant(operation: Operation) -> bool:
+    """Whether the system did what was asked, or refused what it had to refuse."""
+    if operation.outcome == "ok":
+        return True
+    status = operation.end.status if operation.end else None
+    misused = operation.begin.value.get("other_body") and status == 422
+    too_late = operation.begin.kind == "cancel" and status == 409
+    return bool(misused or too_late)
+
+
+def effect_of(fault: Operation) -> object:
+    """What was seen to come of a fault; false where nothing was."""
+    return fault.end.value.get("effect") if fault.end else None
+
+
+def _too_little(asked: Sequence[Operation]) -> Iterable[str]:
+    if len(asked) < OPERATIONS_MIN:
+        yield f"only {len(asked)} operations, fewer than {OPERATIONS_MIN}"
+        return
+    good = sum(map(is_as_meant, asked)) / len(asked)
+    if good < GOOD_SHARE_MIN:
+        yield f"only {good:.0%} of {len(asked)} operations went as meant, less than {GOOD_SHARE_MIN:.0%}"
+
+
+def _no_faults(faults: Sequence[Operation]) -> Iterable[str]:
+    if not faults:
+        yield "no fault happened"
+
+
+def _quiet_faults(faults: Sequence[Operation], asked: Sequence[Operation]) -> Iterable[str]:
+    """Faults that nobody saw, or during which nothing was asked: they prove nothing."""
+    for fault in faults:
+        name = f"{fault.begin.value.get('fault')} at {fault.begin.at:.0f} s"
+        if not effect_of(fault):
+            yield f"{name}: no effect was seen"
+        elif fault.end and not any(fault.begin.at <= each.begin.at <= fault.end.at for each in asked):
+            yield f"{name}: nothing was asked while it lasted"
