@@ -1,24 +1,31 @@
 """One run: warm up, orders and faults side by side, heal, let it come to rest, judge."""
 
-import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from chaos import orders, scenarios
+from chaos import orders, report, scenarios
+from chaos.checker import check
+from chaos.collect import collect
+from chaos.evidence import Endpoints
 from chaos.faults import Ground
-from chaos.history import History
+from chaos.history import History, operations, read
 from chaos.nemesis import Nemesis
 from chaos.orders import Mix
+from chaos.report import Run
+from chaos.rest import at_rest
 from chaos.scenarios import Scenario
+from chaos.verdict import judge
 from chaos.workload import Workload
 
 WARM_UP_ORDERS, WARM_UP_RATE = 12, 4.0
 TELL_EVERY_SECONDS = 5.0
 REST_SECONDS_MAX = 180.0
+EVIDENCE = "evidence.json.gz"
 _PLAIN = Mix(repeated_at_once=0, repeated_later=0, other_body=0, cancelled=0, looked_at=0)
 
 Tell = Callable[[str], None]
@@ -34,6 +41,8 @@ class Attack:
     rate: float
     folder: Path
     order_url: str
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -97,16 +106,25 @@ def _watch(load: Workload, nemesis: Nemesis, striking: threading.Thread, tell: T
         )
 
 
-def write_summary(attack: Attack, fought: Fought) -> None:
-    """What a program wants to know of a run that was not judged."""
-    summary = {
-        "scenario": attack.scenario.name,
-        "seed": attack.seed,
-        "orders": attack.orders,
-        "rate": attack.rate,
-        "counts": dict(sorted(fought.counts.items())),
-        "faults": fought.faults,
-        "faults_seen": fought.faults_seen,
-        "seconds": round(fought.seconds, 1),
-    }
-    (attack.folder / "result.json").write_text(json.dumps(summary, indent=1) + "\n")
+def conclude(attack: Attack, endpoints: Endpoints, tell: Tell) -> dict[str, Any]:
+    """Let it come to rest, gather, check, publish; what result.json holds."""
+    tell("waiting until everything has come to its end")
+    still_open = at_rest(endpoints, REST_SECONDS_MAX)
+    tell("gathering evidence: databases, topics, the gateway's ledger")
+    evidence = collect(endpoints, still_open)
+    evidence.save(attack.folder / EVIDENCE)
+    history = operations(read(attack.history_file))
+    results = check(evidence, history)
+    run = Run(
+        scenario=attack.scenario.name,
+        sentence=attack.scenario.sentence,
+        seed=attack.seed,
+        command=attack.command,
+        versions=attack.versions,
+        settings={"orders": attack.orders, "rate": attack.rate, "seed": attack.seed},
+        operations=history,
+        evidence=evidence,
+        results=results,
+        judgement=judge(results, history),
+    )
+    return report.write(attack.folder, run)

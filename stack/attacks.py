@@ -1,5 +1,6 @@
 """`./run chaos`: faults under load, on a stack of its own, on one that runs, or on a system of your own."""
 
+import importlib.metadata
 import json
 import random
 import time
@@ -14,10 +15,11 @@ from rich.console import Console
 from sqlalchemy import make_url
 
 from chaos import targets
-from chaos.attack import Attack, fight, write_summary
+from chaos.attack import Attack, conclude, fight
+from chaos.evidence import Endpoints
 from chaos.faults import Ground
 from chaos.network import Network
-from chaos.poison import DATABASES
+from chaos.poison import DATABASES, STRANGER
 from chaos.scenarios import BY_NAME, NETWORK, PARKING, SCENARIOS, TWINS, Scenario
 from chaos.targets import KafkaNames
 from chaos.zombie import ADMIN_DATABASE
@@ -28,15 +30,15 @@ from stack.layout import DEFAULT_STATE, Layout
 from stack.ports import HOST
 
 INTERRUPTED = 130
-UNKNOWN = 2
+EXIT_CODE = {"valid": 0, "invalid": 1, "unknown": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A system that can be attacked: what faults work on, and where orders go."""
+    """A system that can be attacked: what faults work on, and where orders go and evidence is."""
 
     ground: Ground
-    order_url: str
+    endpoints: Endpoints
 
 
 @click.command("chaos")
@@ -86,7 +88,14 @@ def chaos_command(
         raise click.BadParameter(f"{folder} holds something already", param_hint="--report")
     with _system(scenario, state, targets_file) as system:
         attack = Attack(
-            scenario=scenario, seed=seed, orders=orders, rate=rate, folder=folder, order_url=system.order_url
+            scenario=scenario,
+            seed=seed,
+            orders=orders,
+            rate=rate,
+            folder=folder,
+            order_url=system.endpoints.urls["order"],
+            command=f"./run chaos {name} --seed {seed} --orders {orders} --rate {rate:g}",
+            versions=_versions(),
         )
         return _run(attack, system)
 
@@ -97,9 +106,21 @@ def _run(attack: Attack, system: System) -> int:
         f"{attack.scenario.name}: {attack.scenario.sentence}\n"
         f"seed {attack.seed}, {attack.orders} orders at {attack.rate:g} a second, written to {attack.folder}"
     )
-    fought = fight(attack, system.ground, stop, click.echo)
-    write_summary(attack, fought)
-    return INTERRUPTED if stop.is_set() else UNKNOWN
+    fight(attack, system.ground, stop, click.echo)
+    if stop.is_set():
+        click.echo("Interrupted: everything is healed, nothing is judged.")
+        return INTERRUPTED
+    told = conclude(attack, system.endpoints, click.echo)
+    for each in told["invariants"]:
+        click.echo(f"{each['verdict']:8} {each['name']}: {each['found']} of {each['checked']} broke it")
+    click.echo("\n".join([f"{told['verdict']}: {attack.folder / 'report.html'}", *told["reasons"]]))
+    return EXIT_CODE[told["verdict"]]
+
+
+def _versions() -> dict[str, str]:
+    """Of what faults are borne by."""
+    names = ("kafka-python", "confluent-kafka", "sqlalchemy", "psycopg", "flask")
+    return {name: importlib.metadata.version(name) for name in names}
 
 
 def _list() -> int:
@@ -169,7 +190,7 @@ def _stack_system(scenario: Scenario, layout: Layout, opened: ExitStack) -> Syst
     ground = prey.ground_of(layout, now, more)
     if layout.detour:
         ground.network = opened.enter_context(Network(HOST, layout.port("detour")))
-    return System(ground, layout.url("order"))
+    return System(ground, prey.endpoints_of(layout))
 
 
 def _own_system(described: dict[str, Any], opened: ExitStack) -> System:
@@ -191,4 +212,11 @@ def _own_system(described: dict[str, Any], opened: ExitStack) -> System:
     if "proxy" in described:
         host, _, port = described["proxy"].rpartition(":")
         ground.network = opened.enter_context(Network(host, int(port)))
-    return System(ground, described["urls"]["order"])
+    endpoints = Endpoints(
+        bootstrap_servers=described["bootstrap_servers"],
+        databases=described.get("databases", {}),
+        urls=described["urls"],
+        gateway=described.get("gateway"),
+        strangers=frozenset({STRANGER}),
+    )
+    return System(ground, endpoints)

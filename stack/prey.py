@@ -9,8 +9,9 @@ from pathlib import Path
 import psutil
 from sqlalchemy import URL, make_url
 
+from chaos.evidence import Endpoints
 from chaos.faults import Ground
-from chaos.poison import DATABASES, OPERATOR
+from chaos.poison import DATABASES, OPERATOR, STRANGER
 from chaos.targets import KafkaNames, Target
 from chaos.zombie import ADMIN_DATABASE
 from contracts.messages import MESSAGES
@@ -59,6 +60,18 @@ def ground_of(layout: Layout, now: StackRecord, more: tuple[Target, ...] = ()) -
                 app=database(layout, INVENTORY.role("app"), INVENTORY.database),
             ),
         },
+    )
+
+
+def endpoints_of(layout: Layout) -> Endpoints:
+    """Where the evidence is, for an auditor who takes no detour."""
+    urls = {s.name: database(layout, AUDITOR_ROLE, s.database) for s in SERVICES}
+    return Endpoints(
+        bootstrap_servers=direct_servers(layout),
+        databases={name: url.render_as_string(hide_password=False) for name, url in urls.items()},
+        urls={service.name: layout.url(service.name) for service in SERVICES},
+        gateway=layout.url("gateway"),
+        strangers=frozenset({STRANGER}),
     )
 
 
