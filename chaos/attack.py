@@ -13,6 +13,7 @@ from chaos.checker import check
 from chaos.collect import collect
 from chaos.evidence import Endpoints
 from chaos.faults import Ground
+from chaos.guard import Guard
 from chaos.history import History, operations, read
 from chaos.nemesis import Nemesis
 from chaos.orders import Mix
@@ -68,7 +69,7 @@ def fight(attack: Attack, ground: Ground, stop: threading.Event, tell: Tell) -> 
     """Orders and faults until both are over, or `stop` is set. Whatever happens, it is healed at the end."""
     run = f"{time.time_ns() // 1_000_000:x}-"
     began = time.monotonic()
-    with History(attack.history_file) as history:
+    with History(attack.history_file) as history, Guard() as ground.guard:
         _warm_up(attack, history, stop, run)
         load = Workload(attack.order_url, history, stop)
         nemesis = Nemesis(ground, history, stop, lambda line: tell(f"{history.now():6.1f} s  {line}"))

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import psutil
 
 from chaos.cluster import Cluster
+from chaos.guard import Guard
 from chaos.targets import KafkaNames, NothingToHit, Target
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
@@ -31,6 +32,7 @@ class Ground:
     bootstrap_servers: str = ""
     names: KafkaNames = field(default_factory=KafkaNames)
     network: object | None = None
+    guard: Guard | None = None
     tools: Mapping[str, Any] = field(default_factory=dict)
 
     def cluster(self) -> Cluster:
@@ -127,8 +129,7 @@ class Pause:
     name: str = "pause"
 
     def strike(self, ground: Ground, targets: Sequence[Target]) -> Blow:
-        del ground
-        blow = Paused()
+        blow = Paused(ground.guard)
         try:
             for target in targets:
                 if process := target.find():
@@ -145,13 +146,15 @@ class Pause:
 class Paused(Blow):
     """Processes that stand still, with their children."""
 
+    guard: Guard | None = None
     stopped: dict[str, list[psutil.Process]] = field(default_factory=dict)
     seen: dict[str, str] = field(default_factory=dict)
-    healed: bool = False
     began: float = field(default_factory=time.monotonic)
 
     def stop(self, name: str, process: psutil.Process) -> None:
         self.stopped[name] = tree(process)
+        if self.guard:
+            self.guard.watch(self.stopped[name])
         send(self.stopped[name], signal.SIGSTOP)
 
     def look(self) -> None:

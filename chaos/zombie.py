@@ -43,7 +43,7 @@ class Zombie:
         url = ground.tools.get(ADMIN_DATABASE)
         if url is None:
             raise NothingToHit("no database account may see other sessions")
-        blow = Frozen(url)
+        blow = Frozen(url, Paused(ground.guard))
         try:
             for target in targets:
                 if process := target.find():
@@ -59,7 +59,7 @@ class Frozen(Blow):
     """Consumers that hold a transaction open, and what the database said of it."""
 
     admin: URL
-    paused: Paused = field(default_factory=Paused)
+    paused: Paused
     transactions: dict[str, Any] = field(default_factory=dict)
 
     def catch(self, name: str, process: psutil.Process) -> None:

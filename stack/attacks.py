@@ -83,8 +83,7 @@ def chaos_command(
     seed = random.randrange(10**6) if seed is None else seed  # noqa: S311 - to be told, not secret
     orders, rate = _size(scenario, **size)
     folder = report or DEFAULT_STATE / "chaos" / f"{name}-{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
+    if folder.exists() and any(folder.iterdir()):
         raise click.BadParameter(f"{folder} holds something already", param_hint="--report")
     with _system(scenario, state, targets_file) as system:
         attack = Attack(
@@ -102,6 +101,7 @@ def chaos_command(
 
 def _run(attack: Attack, system: System) -> int:
     stop = stop_requested()
+    attack.folder.mkdir(parents=True, exist_ok=True)
     click.echo(
         f"{attack.scenario.name}: {attack.scenario.sentence}\n"
         f"seed {attack.seed}, {attack.orders} orders at {attack.rate:g} a second, written to {attack.folder}"

@@ -238,3 +238,25 @@ def test_a_process_that_has_ended_is_gone_even_before_it_is_waited_for():
     until(partial(is_gone, seen), within_seconds=5, what="its end")
     process.wait()
     assert is_gone(seen)
+
+
+FREEZER = """
+import signal, sys, psutil
+from chaos.guard import Guard
+process = psutil.Process(int(sys.argv[1]))
+with Guard() as guard:
+    guard.watch([process])
+    process.send_signal(signal.SIGSTOP)
+    signal.pause()
+"""
+
+
+def test_what_is_paused_goes_on_when_the_run_is_killed(kept):
+    process = kept().find()
+    freezer = subprocess.Popen([sys.executable, "-c", FREEZER, str(process.pid)])
+    until(partial(is_stopped, process), within_seconds=10, what="the pause")
+
+    freezer.kill()
+    freezer.wait()
+
+    until(lambda: not is_stopped(process), within_seconds=10, what="the process to go on")
