@@ -28,23 +28,30 @@ RESULT, PAGE = "result.json", "report.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One run and what was made of it. `settings` is whatever shaped it; only its hash is published.
+class About:
+    """What was run. `settings` is whatever shaped it; only its hash is published.
 
     `lag` are series of (second, events) by name, where somebody measured them.
     """
 
     scenario: str
-    sentence: str
+    sentence: str = ""
     seed: int
     command: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    lag: Mapping[str, Series] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run, and what was made of it."""
+
+    about: About
     operations: Sequence[Operation]
     evidence: Evidence
     results: Sequence[Result]
     judgement: Judgement
-    versions: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    lag: Mapping[str, Series] = field(default_factory=dict)
 
 
 def write(folder: Path, run: Run) -> dict[str, Any]:
@@ -71,12 +78,12 @@ def summary(run: Run) -> dict[str, Any]:
     placed = {each.begin.key for each in run.operations if each.begin.kind == "place"}
     began = min((each.begin.wall for each in run.operations), default=0.0)
     return {
-        "scenario": run.scenario,
-        "sentence": run.sentence,
+        "scenario": run.about.scenario,
+        "sentence": run.about.sentence,
         "verdict": run.judgement.verdict,
         "reasons": list(run.judgement.reasons),
-        "seed": run.seed,
-        "command": run.command,
+        "seed": run.about.seed,
+        "command": run.about.command,
         "began": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
         "duration_seconds": round(measures.length(run.operations), 1),
         "orders": len(placed),
@@ -84,10 +91,10 @@ def summary(run: Run) -> dict[str, Any]:
         "operations": _operations(run.operations),
         "faults": _by_kind(struck),
         "invariants": [{**asdict(each), "bound": each.bound} for each in run.results],
-        "versions": dict(run.versions),
+        "versions": dict(run.about.versions),
         "machine": machine(),
         "settings_sha256": hashlib.sha256(
-            json.dumps(run.settings, sort_keys=True, default=str).encode()
+            json.dumps(run.about.settings, sort_keys=True, default=str).encode()
         ).hexdigest(),
     }
 
@@ -150,8 +157,8 @@ def _pictures(run: Run, struck: Sequence[Struck]) -> list[drawing.Picture]:
             {"p50": measures.latency(operations, 0.5), "p99": measures.latency(operations, 0.99)},
         ),
     ]
-    if run.lag:
-        shown.append(("Lag", "events", run.lag))
+    if run.about.lag:
+        shown.append(("Lag", "events", run.about.lag))
     return [draw(title, unit, series, struck, seconds) for title, unit, series in shown]
 
 

@@ -6,35 +6,21 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 
-from contracts.services import AUDITOR_ROLE, SERVICE
-from contracts.topics import ALL_TOPICS
+from chaos.evidence import Endpoints
+from contracts.services import AUDITOR_ROLE, SERVICE, SERVICES
 from runtime.waiting import until
 from stack import record
 from stack.layout import ROOT, Layout
 
 FINAL = {"COMPLETED", "FAILED", "OUT_OF_STOCK", "CANCELLED"}
-
-
-@dataclass(frozen=True)
-class Record:
-    """A committed record, as an independent client reads it."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: str
-    value: bytes
-    headers: dict[str, str | None]
 
 
 @dataclass
@@ -146,17 +132,15 @@ class RunningSystem:
         with self._engine(service).connect() as connection:
             return [tuple(row) for row in connection.execute(text(statement))]
 
-    def gateway_ledger(self) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        while page := self.get(f"/operations?after={rows[-1]['number'] if rows else 0}", "gateway")[
-            "operations"
-        ]:
-            rows += page
-        return rows
-
-    def records(self, topics: list[str]) -> list[Record]:
-        """Everything committed in the topics, from the first record to the end."""
-        return list(read_committed(self.layout.bootstrap_servers, topics))
+    def endpoints(self, **more: Any) -> Endpoints:
+        """Where everything is, for the checker."""
+        return Endpoints(
+            bootstrap_servers=self.layout.bootstrap_servers,
+            databases={service.name: self._database_url(service.name) for service in SERVICES},
+            urls={service.name: self.layout.url(service.name) for service in SERVICES},
+            gateway=self.layout.url("gateway"),
+            **more,
+        )
 
     def close(self) -> None:
         for engine in self._engines.values():
@@ -164,60 +148,9 @@ class RunningSystem:
 
     def _engine(self, service: str) -> Engine:
         if service not in self._engines:
-            url = make_url(self.layout.database_url(AUDITOR_ROLE, SERVICE[service].database))
-            password = (self.layout.secrets / AUDITOR_ROLE).read_text().strip()
-            self._engines[service] = create_engine(url.set(password=password), pool_pre_ping=True)
+            self._engines[service] = create_engine(self._database_url(service), pool_pre_ping=True)
         return self._engines[service]
 
-
-def read_committed(servers: str, topics: list[str], within_seconds: float = 60) -> Iterator[Record]:
-    """Read with a client that shares no code with the services' own."""
-    partitions = {
-        (topic.name, number)
-        for topic in ALL_TOPICS
-        if topic.name in topics
-        for number in range(topic.partitions)
-    }
-    consumer = Consumer(
-        {
-            "bootstrap.servers": servers,
-            "group.id": "an-independent-reader",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "error",
-        }
-    )
-    consumer.assign([TopicPartition(name, number, OFFSET_BEGINNING) for name, number in partitions])
-    give_up = _after(within_seconds)
-    try:
-        while partitions:
-            assert not give_up(), f"the end of {partitions} was not reached"
-            message = consumer.poll(0.5)
-            if message is None:
-                continue
-            if message.error() is None:
-                yield _record(message)
-            elif message.error().code() == KafkaError._PARTITION_EOF:
-                partitions.discard((message.topic(), message.partition()))
-            else:
-                assert message.error().retriable(), message.error()
-    finally:
-        consumer.close()
-
-
-def _record(message: Any) -> Record:
-    headers = {name: value and value.decode() for name, value in message.headers() or []}
-    return Record(
-        message.topic(),
-        message.partition(),
-        message.offset(),
-        (message.key() or b"").decode(),
-        message.value() or b"",
-        headers,
-    )
-
-
-def _after(seconds: float) -> Callable[[], bool]:
-    end = time.monotonic() + seconds
-    return lambda: time.monotonic() > end
+    def _database_url(self, service: str) -> URL:
+        url = make_url(self.layout.database_url(AUDITOR_ROLE, SERVICE[service].database))
+        return url.set(password=(self.layout.secrets / AUDITOR_ROLE).read_text().strip())
