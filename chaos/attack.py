@@ -8,25 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos import orders, report, scenarios
-from chaos.checker import check
-from chaos.collect import collect
+from chaos import orders, scenarios
+from chaos.conclusion import HISTORY, conclude
 from chaos.evidence import Endpoints
 from chaos.faults import Ground
 from chaos.guard import Guard
-from chaos.history import History, operations, read
+from chaos.history import History
 from chaos.nemesis import Nemesis
 from chaos.orders import Mix
-from chaos.report import Run
-from chaos.rest import at_rest
+from chaos.report import About
 from chaos.scenarios import Scenario
-from chaos.verdict import judge
 from chaos.workload import Workload
 
 WARM_UP_ORDERS, WARM_UP_RATE = 12, 4.0
 TELL_EVERY_SECONDS = 5.0
-REST_SECONDS_MAX = 180.0
-EVIDENCE = "evidence.json.gz"
 _PLAIN = Mix(repeated_at_once=0, repeated_later=0, other_body=0, cancelled=0, looked_at=0)
 
 Tell = Callable[[str], None]
@@ -51,7 +46,7 @@ class Attack:
 
     @property
     def history_file(self) -> Path:
-        return self.folder / "history.jsonl"
+        return self.folder / HISTORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +102,14 @@ def _watch(load: Workload, nemesis: Nemesis, striking: threading.Thread, tell: T
         )
 
 
-def conclude(attack: Attack, endpoints: Endpoints, tell: Tell) -> dict[str, Any]:
+def judge(attack: Attack, endpoints: Endpoints, tell: Tell) -> dict[str, Any]:
     """Let it come to rest, gather, check, publish; what result.json holds."""
-    tell("waiting until everything has come to its end")
-    still_open = at_rest(endpoints, REST_SECONDS_MAX)
-    tell("gathering evidence: databases, topics, the gateway's ledger")
-    evidence = collect(endpoints, still_open)
-    evidence.save(attack.folder / EVIDENCE)
-    history = operations(read(attack.history_file))
-    results = check(evidence, history)
-    run = Run(
+    about = About(
         scenario=attack.scenario.name,
         sentence=attack.scenario.sentence,
         seed=attack.seed,
         command=attack.command,
         versions=attack.versions,
         settings={"orders": attack.orders, "rate": attack.rate, "seed": attack.seed},
-        operations=history,
-        evidence=evidence,
-        results=results,
-        judgement=judge(results, history),
     )
-    return report.write(attack.folder, run)
+    return conclude(attack.folder, endpoints, about, tell=tell)

@@ -15,7 +15,7 @@ from rich.console import Console
 from sqlalchemy import make_url
 
 from chaos import targets
-from chaos.attack import Attack, conclude, fight
+from chaos.attack import Attack, fight, judge
 from chaos.evidence import Endpoints
 from chaos.faults import Ground
 from chaos.network import Network
@@ -110,7 +110,7 @@ def _run(attack: Attack, system: System) -> int:
     if stop.is_set():
         click.echo("Interrupted: everything is healed, nothing is judged.")
         return INTERRUPTED
-    told = conclude(attack, system.endpoints, click.echo)
+    told = judge(attack, system.endpoints, click.echo)
     for each in told["invariants"]:
         click.echo(f"{each['verdict']:8} {each['name']}: {each['found']} of {each['checked']} broke it")
     click.echo("\n".join([f"{told['verdict']}: {attack.folder / 'report.html'}", *told["reasons"]]))
