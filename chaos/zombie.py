@@ -20,7 +20,6 @@ from chaos.faults import Blow, Effect, Ground, Paused
 from chaos.targets import NothingToHit, Target
 
 ADMIN_DATABASE = "admin database"
-CATCH_SECONDS_MAX = 20.0
 BETWEEN_TRIES_SECONDS = 0.007
 # The server ends the statement that was under way when its client froze, and then only waits.
 SETTLE_SECONDS = 0.03
@@ -37,6 +36,7 @@ _STILL_OPEN = text("SELECT 1 FROM pg_stat_activity WHERE pid = :pid AND xact_sta
 class Zombie:
     """SIGSTOP with an open transaction, SIGCONT when it is healed."""
 
+    catch_seconds: float = 20.0
     name: str = "pause in a transaction"
 
     def strike(self, ground: Ground, targets: Sequence[Target]) -> Blow:
@@ -47,7 +47,7 @@ class Zombie:
         try:
             for target in targets:
                 if process := target.find():
-                    blow.catch(target.name, process)
+                    blow.catch(target.name, process, self.catch_seconds)
         except BaseException:
             blow.heal(0)
             raise
@@ -62,9 +62,9 @@ class Frozen(Blow):
     paused: Paused
     transactions: dict[str, Any] = field(default_factory=dict)
 
-    def catch(self, name: str, process: psutil.Process) -> None:
+    def catch(self, name: str, process: psutil.Process, within_seconds: float) -> None:
         """Raises NothingToHit when it was never caught inside a transaction."""
-        deadline = time.monotonic() + CATCH_SECONDS_MAX
+        deadline = time.monotonic() + within_seconds
         pause = threading.Event()
         with _connected(self.admin) as connection:
             while time.monotonic() < deadline:
