@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chaos.measures import Series, Struck
 
 WIDTH, HEIGHT = 900, 180
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 14, 24
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 14, 24
 _STEPS = (1, 2, 5, 10)
 
 

@@ -6,7 +6,7 @@ Whoever doubts a verdict can take the file, change a row, and ask the checker ag
 import gzip
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, get_args, get_type_hints
 
@@ -82,15 +82,17 @@ class Evidence:
     still_open: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, compressed."""
-        with gzip.open(path, "wt") as file:
-            json.dump({f.name: getattr(self, f.name) for f in fields(self)}, file, separators=(",", ":"))
+        """Write it compressed, a line of JSON a table: its name and its rows."""
+        with gzip.open(path, "wt", compresslevel=1) as file:
+            for name in _KINDS:
+                file.write(json.dumps([name, getattr(self, name)], separators=(",", ":")) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:
+        rows: dict[str, Any] = {}
         with gzip.open(path, "rt") as file:
-            given = json.load(file)
-        rows: dict[str, Any] = {name: _rows(kind, given[name]) for name, kind in _KINDS.items()}
+            for name, given in map(json.loads, file):
+                rows[name] = _rows(_KINDS[name], given)
         return cls(**rows)
 
 

@@ -5,10 +5,11 @@ that the history has noted; on several machines it is as good as their clocks ag
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from chaos.evidence import Evidence
 from chaos.history import Operation
@@ -21,8 +22,8 @@ Series = tuple[tuple[float, float], ...]  # (second, value)
 class Struck:
     """One fault: when it was, whether it was seen to work, and what it did to orders.
 
-    `recovery`: from its end until an order that was placed after it is complete. `pause`: the longest time
-    around it in which no order came to its end. None where no such order was there to tell.
+    `outage`: from its beginning until an order that was placed after that is complete; `recovery`: the same
+    from its end. `pause`: the longest time around it in which no order came to its end. None: nothing tells.
     """
 
     name: str
@@ -30,14 +31,15 @@ class Struck:
     begin: float
     end: float
     effective: bool
+    outage: float | None
     recovery: float | None
     pause: float | None
 
 
 def struck(operations: Sequence[Operation], evidence: Evidence) -> tuple[Struck, ...]:
     """Every fault of a run, in its order."""
-    placed, ends = _placed(operations), _ends(operations, evidence)
-    completed = _ends(operations, evidence, {"COMPLETED"})
+    completed = _Completions(_placed(operations), _ends(operations, evidence, {"COMPLETED"}))
+    ends = sorted(_ends(operations, evidence).values())
     return tuple(
         Struck(
             name=str(each.begin.value.get("fault")),
@@ -45,8 +47,9 @@ def struck(operations: Sequence[Operation], evidence: Evidence) -> tuple[Struck,
             begin=each.begin.at,
             end=(end := each.end.at if each.end else each.begin.at),
             effective=bool(effect_of(each)),
-            recovery=(recovery := _recovery(end, placed, completed)),
-            pause=_pause(each.begin.at, end + (recovery or 0), sorted(ends.values())),
+            outage=completed.first_after(each.begin.at),
+            recovery=(recovery := completed.first_after(end)),
+            pause=_pause(each.begin.at, end + (recovery or 0), ends),
         )
         for each in operations
         if each.begin.kind == "fault"
@@ -123,15 +126,25 @@ def _ends(
     return ends
 
 
-def _recovery(end: float, placed: Mapping[str, float], completed: Mapping[str, float]) -> float | None:
-    after = [at for order_id, at in completed.items() if placed[order_id] >= end]
-    return max(0.0, min(after) - end) if after else None
+class _Completions:
+    """When orders were complete, by when they were placed."""
+
+    def __init__(self, placed: Mapping[str, float], completed: Mapping[str, float]) -> None:
+        ways = sorted((placed[order_id], at) for order_id, at in completed.items())
+        self._placed = [at for at, _ in ways]
+        # Of each order and all that were placed after it, the first that was complete.
+        self._first = list(accumulate((at for _, at in reversed(ways)), min))[::-1]
+
+    def first_after(self, moment: float) -> float | None:
+        """Seconds until an order that was placed from this moment on was complete."""
+        place = bisect_left(self._placed, moment)
+        return max(0.0, self._first[place] - moment) if place < len(self._first) else None
 
 
 def _pause(begin: float, end: float, ends: Sequence[float]) -> float | None:
     """The longest gap between two ends that has a part in the time from begin to end."""
-    gaps = [after - before for before, after in pairwise(ends) if after >= begin and before <= end]
-    return max(gaps, default=None)
+    around = ends[max(0, bisect_left(ends, begin) - 1) : bisect_right(ends, end) + 1]
+    return max((after - before for before, after in pairwise(around)), default=None)
 
 
 def _per_second(times: Iterable[float], seconds: float) -> Series:

@@ -57,7 +57,8 @@ class Run:
 def write(folder: Path, run: Run) -> dict[str, Any]:
     """Write both files, and answer with what result.json holds."""
     folder.mkdir(parents=True, exist_ok=True)
-    told, struck = summary(run), measures.struck(run.operations, run.evidence)
+    struck = measures.struck(run.operations, run.evidence)
+    told = summary(run, struck)
     (folder / RESULT).write_text(json.dumps(told, indent=2) + "\n")
     size = {
         "width": drawing.WIDTH,
@@ -72,9 +73,8 @@ def write(folder: Path, run: Run) -> dict[str, Any]:
     return told
 
 
-def summary(run: Run) -> dict[str, Any]:
+def summary(run: Run, struck: Sequence[Struck]) -> dict[str, Any]:
     """What result.json holds."""
-    struck = measures.struck(run.operations, run.evidence)
     placed = {each.begin.key for each in run.operations if each.begin.kind == "place"}
     began = min((each.begin.wall for each in run.operations), default=0.0)
     return {
@@ -88,15 +88,28 @@ def summary(run: Run) -> dict[str, Any]:
         "duration_seconds": round(measures.length(run.operations), 1),
         "orders": len(placed),
         "events": len(run.evidence.outbox),
+        "bounds": _bounds(run, len(placed), sum(each.effective for each in struck)),
         "operations": _operations(run.operations),
         "faults": _by_kind(struck),
-        "invariants": [{**asdict(each), "bound": each.bound} for each in run.results],
+        "invariants": [_invariant(each) for each in run.results],
         "versions": dict(run.about.versions),
         "machine": machine(),
         "settings_sha256": hashlib.sha256(
             json.dumps(run.about.settings, sort_keys=True, default=str).encode()
         ).hexdigest(),
     }
+
+
+def _bounds(run: Run, orders: int, faults: int) -> dict[str, float]:
+    """The rule of three, for orders and for faults that took effect: what a run without a violation shows."""
+    counted = {"orders": orders, "faults": faults}
+    if run.judgement.verdict == "invalid":
+        return {}
+    return {name: min(1.0, 3 / number) for name, number in counted.items() if number}
+
+
+def _invariant(told: Result) -> dict[str, Any]:
+    return {**asdict(told), "violations": list(told.violations), "bound": told.bound}
 
 
 def machine() -> dict[str, Any]:
@@ -129,6 +142,7 @@ def _by_kind(struck: Sequence[Struck]) -> list[dict[str, Any]]:
 
 def _kind(name: str, faults: Sequence[Struck]) -> dict[str, Any]:
     took = [each.recovery for each in faults if each.recovery is not None]
+    outages = [each.outage for each in faults if each.outage is not None]
     pauses = [each.pause for each in faults if each.pause is not None]
     return {
         "fault": name,
@@ -136,6 +150,7 @@ def _kind(name: str, faults: Sequence[Struck]) -> dict[str, Any]:
         "effective": sum(each.effective for each in faults),
         "recovery_p50_seconds": round(percentile(took, 0.5), 2) if took else None,
         "recovery_max_seconds": round(max(took), 2) if took else None,
+        "outage_max_seconds": round(max(outages), 2) if outages else None,
         "pause_max_seconds": round(max(pauses), 2) if pauses else None,
     }
 

@@ -1,9 +1,10 @@
 """What is said of a run, and how sure that is. Pure.
 
-A run is only called valid when it could have gone wrong: faults took effect, and the system was asked for
-something while they did.
+A run is only called valid when it could have gone wrong: faults took effect, the system was asked for
+something while they did, and every invariant had something to look at.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -60,7 +61,7 @@ def judge(results: Sequence[Result], operations: Sequence[Operation]) -> Judgeme
         return Judgement("invalid", tuple(broken))
     asked = [each for each in operations if each.begin.kind != "fault"]
     faults = [each for each in operations if each.begin.kind == "fault"]
-    doubts = (*_too_little(asked), *_no_faults(faults), *_quiet_faults(faults, asked))
+    doubts = (*_blind(results), *_too_little(asked), *_no_faults(faults), *_quiet_faults(faults, asked))
     return Judgement("unknown" if doubts else "valid", doubts)
 
 
@@ -68,15 +69,21 @@ def is_as_meant(operation: Operation) -> bool:
     """Whether the system did what was asked, or refused what it had to refuse."""
     if operation.outcome == "ok":
         return True
-    status = operation.end.status if operation.end else None
+    status, kind = operation.end.status if operation.end else None, operation.begin.kind
     misused = operation.begin.value.get("other_body") and status == 422
-    too_late = operation.begin.kind == "cancel" and status == 409
-    return bool(misused or too_late)
+    too_late_or_too_soon = kind in {"cancel", "repeat"} and status == 409
+    return bool(misused or too_late_or_too_soon)
 
 
 def effect_of(fault: Operation) -> object:
     """What was seen to come of a fault; false where nothing was."""
     return fault.end.value.get("effect") if fault.end else None
+
+
+def _blind(results: Sequence[Result]) -> Iterable[str]:
+    for each in results:
+        if each.verdict == "unknown":
+            yield f"{each.name}: there was nothing to look at"
 
 
 def _too_little(asked: Sequence[Operation]) -> Iterable[str]:
@@ -95,9 +102,10 @@ def _no_faults(faults: Sequence[Operation]) -> Iterable[str]:
 
 def _quiet_faults(faults: Sequence[Operation], asked: Sequence[Operation]) -> Iterable[str]:
     """Faults that nobody saw, or during which nothing was asked: they prove nothing."""
+    begun = sorted(each.begin.at for each in asked)
     for fault in faults:
         name = f"{fault.begin.value.get('fault')} at {fault.begin.at:.0f} s"
         if not effect_of(fault):
             yield f"{name}: no effect was seen"
-        elif fault.end and not any(fault.begin.at <= each.begin.at <= fault.end.at for each in asked):
+        elif fault.end and bisect_left(begun, fault.begin.at) == bisect_right(begun, fault.end.at):
             yield f"{name}: nothing was asked while it lasted"

@@ -464,10 +464,16 @@ def test_what_proves_nothing_is_unknown(operations, reason):
 def test_a_run_with_faults_that_worked_is_valid():
     refused = [placed(f"m{n}", "fail", "repeat", status=422) for n in range(30)]
     meant = [replace(each, begin=replace(each.begin, value={"other_body": True})) for each in refused]
-    late = [an_operation("cancel", "fail", status=409) for _ in range(30)]
+    late = [an_operation(kind, "fail", status=409) for kind in ("cancel", "repeat") for _ in range(15)]
 
     assert judge(GOOD_RESULTS, [*a_run(a_fault()), *meant, *late]).verdict == "valid"
     assert judge(GOOD_RESULTS, [*a_run(a_fault()), *refused, *late]).verdict == "unknown"
+
+
+def test_an_invariant_that_saw_nothing_makes_no_run_valid():
+    judgement = judge([*GOOD_RESULTS, result("S16 HTTP idempotency", "", 0, [])], a_run(a_fault()))
+
+    assert judgement.reasons == ("S16 HTTP idempotency: there was nothing to look at",)
 
 
 def test_a_broken_promise_counts_however_little_was_asked():
