@@ -22,6 +22,7 @@ from chaos.workload import Workload
 
 WARM_UP_ORDERS, WARM_UP_RATE = 12, 4.0
 TELL_EVERY_SECONDS = 5.0
+LAST_ORDERS_SECONDS = 1.0
 _PLAIN = Mix(repeated_at_once=0, repeated_later=0, other_body=0, cancelled=0, looked_at=0)
 
 Tell = Callable[[str], None]
@@ -69,7 +70,11 @@ def fight(attack: Attack, ground: Ground, stop: threading.Event, tell: Tell) -> 
         load = Workload(attack.order_url, history, stop)
         nemesis = Nemesis(ground, history, stop, lambda line: tell(f"{history.now():6.1f} s  {line}"))
         steps = scenarios.plan(attack.scenario, attack.seed, attack.seconds)
-        striking = threading.Thread(target=nemesis.run, args=(steps, attack.seed, load.is_over))
+        # A fault that strikes when everything was asked for proves nothing.
+        last = history.now() + attack.seconds - LAST_ORDERS_SECONDS
+        striking = threading.Thread(
+            target=nemesis.run, args=(steps, attack.seed, lambda: history.now() > last)
+        )
         load.start(orders.plan(attack.seed, attack.orders, attack.rate, run=run))
         striking.start()
         try:
