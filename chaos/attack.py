@@ -52,19 +52,16 @@ class Attack:
 
 @dataclass(frozen=True, slots=True)
 class Fought:
-    """What happened, in numbers."""
+    """What happened, in numbers: answers by kind and outcome, faults, and those that were seen to work."""
 
     counts: Counter[str]
     faults: int
-    faults_seen: int
-    latest_seconds: float
-    seconds: float
+    seen: int
 
 
 def fight(attack: Attack, ground: Ground, stop: threading.Event, tell: Tell) -> Fought:
     """Orders and faults until both are over, or `stop` is set. Whatever happens, it is healed at the end."""
     run = f"{time.time_ns() // 1_000_000:x}-"
-    began = time.monotonic()
     with History(attack.history_file) as history, Guard() as ground.guard:
         _warm_up(attack, history, stop, run)
         load = Workload(attack.order_url, history, stop)
@@ -85,7 +82,7 @@ def fight(attack: Attack, ground: Ground, stop: threading.Event, tell: Tell) -> 
                 stop.set()
             striking.join()
             load.join()
-    return Fought(load.counts, nemesis.faults, nemesis.seen, load.latest_seconds, time.monotonic() - began)
+    return Fought(load.counts, nemesis.faults, nemesis.seen)
 
 
 def _warm_up(attack: Attack, history: History, stop: threading.Event, run: str) -> None:

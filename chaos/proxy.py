@@ -81,16 +81,18 @@ class Link:
             _abort(writer)
             return
         self._ends |= {writer, back}
+        part = _abort
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pump(reader, back, "in"))
                 both.create_task(self._pump(there, writer, "out"))
+            part = asyncio.StreamWriter.close  # Both have said all they had to: the kernel delivers it.
         except* OSError:
             pass  # One side is gone; the other is told below.
         finally:
             self._ends -= {writer, back}
             for end in (writer, back):
-                _abort(end)
+                part(end)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
         """Bring bytes over, each as late as the weather says, without one waiting for another's delay."""

@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +106,8 @@ def _run(attack: Attack, system: System) -> int:
         f"{attack.scenario.name}: {attack.scenario.sentence}\n"
         f"seed {attack.seed}, {attack.orders} orders at {attack.rate:g} a second, written to {attack.folder}"
     )
-    fight(attack, system.ground, stop, click.echo)
+    fought = fight(attack, system.ground, stop, click.echo)
+    click.echo(f"{fought.faults} faults, of which {fought.seen} were seen to work; {_counted(fought.counts)}")
     if stop.is_set():
         click.echo("Interrupted: everything is healed, nothing is judged.")
         return INTERRUPTED
@@ -115,6 +116,11 @@ def _run(attack: Attack, system: System) -> int:
         click.echo(f"{each['verdict']:8} {each['name']}: {each['found']} of {each['checked']} broke it")
     click.echo("\n".join([f"{told['verdict']}: {attack.folder / 'report.html'}", *told["reasons"]]))
     return EXIT_CODE[told["verdict"]]
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    kinds = ("place ok", "place fail", "place unknown", "repeat ok", "repeat fail", "repeat unknown")
+    return ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
 
 
 def _versions() -> dict[str, str]:
