@@ -81,18 +81,19 @@ class Link:
             _abort(writer)
             return
         self._ends |= {writer, back}
-        part = _abort
+        is_over = False
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pump(reader, back, "in"))
                 both.create_task(self._pump(there, writer, "out"))
-            part = asyncio.StreamWriter.close  # Both have said all they had to: the kernel delivers it.
+            is_over = True
         except* OSError:
             pass  # One side is gone; the other is told below.
         finally:
             self._ends -= {writer, back}
             for end in (writer, back):
-                part(end)
+                # Where both have said all they had to, the kernel still delivers it.
+                end.close() if is_over else _abort(end)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
         """Bring bytes over, each as late as the weather says, without one waiting for another's delay."""
@@ -102,7 +103,9 @@ class Link:
             both.create_task(self._carry(waiting, writer, way))
             while True:
                 chunk = await reader.read(CHUNK_BYTES)
-                await waiting.put((now() + self.weather.delay_seconds(), chunk))
+                delay = self.weather.delay_seconds()
+                self.counts["delayed"] += len(chunk) if delay else 0
+                await waiting.put((now() + delay, chunk))
                 if not chunk:
                     return
 
@@ -113,7 +116,6 @@ class Link:
         while True:
             due, chunk = await waiting.get()
             if (pause := due - now()) > 0:
-                self.counts["delayed"] += len(chunk)
                 await asyncio.sleep(pause)
             await self._until_whole(way, len(chunk))
             if not chunk:
