@@ -10,6 +10,7 @@ from chaos.orders import Errand, Fate, another_body
 # What a service says when it has surely done nothing.
 REFUSALS = frozenset({400, 401, 403, 404, 409, 413, 422, 429})
 FINAL = frozenset({"COMPLETED", "FAILED", "OUT_OF_STOCK", "CANCELLED"})
+NOT_KNOWN = "not known"
 ASKS_MAX = 12
 LOOK_EVERY_SECONDS = 0.7
 
@@ -29,13 +30,16 @@ class Answer:
         return str(found) if found else None
 
 
-def outcome_of(status: int, headers: Mapping[str, str]) -> Outcome:
-    """A 503 is a refusal only where it says when to come again; other server errors tell nothing."""
+def outcome_of(status: int, headers: Mapping[str, str], detail: str = "") -> Outcome:
+    """What is known after an answer.
+
+    A 503 refuses only where it says when to come again, and does not say that it is not known what was
+    done: a database that goes away during a commit leaves nobody to ask. Other server errors tell nothing.
+    """
     if 200 <= status < 300:
         return "ok"
-    if status in REFUSALS or (status == 503 and "Retry-After" in headers):
-        return "fail"
-    return "unknown"
+    shed = status == 503 and "Retry-After" in headers and NOT_KNOWN not in detail
+    return "fail" if status in REFUSALS or shed else "unknown"
 
 
 def pause_seconds(attempt: int) -> float:

@@ -133,7 +133,7 @@ def _send(session: requests.Session, url: str, errand: Errand) -> Answer:
         body = _body(response)
     except requests.RequestException as error:
         return Answer("unknown", error=f"{type(error).__name__}: {error}"[:200])
-    outcome = outcome_of(response.status_code, response.headers)
+    outcome = outcome_of(response.status_code, response.headers, str(body.get("detail", "")))
     replayed = {"replayed": True} if "Idempotent-Replayed" in response.headers else {}
     wrong = None if outcome == "ok" else str(body.get("detail", response.reason))[:200]
     return Answer(outcome, response.status_code, body | replayed, wrong)

@@ -4,12 +4,15 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from chaos import orders, scenarios
 from chaos.answers import ASKS_MAX, Answer, follow_ups, outcome_of
 from chaos.cluster import java_hash, partition_of
 from chaos.orders import Errand, Fate
 from chaos.targets import Choice, KafkaNames, NothingToHit, Target, choose
+from web.problems import answer_with_problems
 
 TARGETS = [
     *(Target(f"broker-{n}", "broker", lambda: None, node_id=n) for n in (1, 2, 3)),
@@ -148,6 +151,21 @@ def test_a_partition_is_never_negative():
 )
 def test_what_an_answer_is_worth(status, headers, outcome):
     assert outcome_of(status, headers) == outcome
+
+
+def test_a_503_that_does_not_know_itself_what_was_done_is_no_refusal():
+    """It is what the services answer when their database goes away, perhaps during the commit."""
+    app = Flask("a-service")
+    answer_with_problems(app)
+
+    @app.get("/")
+    def fail():
+        raise OperationalError("COMMIT", {}, Exception("gone"))
+
+    answer = app.test_client().get("/")
+
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    assert outcome_of(answer.status_code, answer.headers, answer.get_json()["detail"]) == "unknown"
 
 
 PLACE = Errand(5.0, "place", "a-key", {"items": [{"sku": "PIZZA", "quantity": 1}]})
