@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from chaos import checker_answers, checker_inbox, checker_money, checker_relay, checker_sagas
 from chaos.evidence import Evidence
 from chaos.history import Operation
-from chaos.verdict import Result, result
+from chaos.verdict import Result
 
 
 def check(evidence: Evidence, operations: Sequence[Operation]) -> tuple[Result, ...]:
@@ -32,10 +32,5 @@ def check(evidence: Evidence, operations: Sequence[Operation]) -> tuple[Result, 
         checker_answers.s15_no_way_back(evidence, operations),
         checker_answers.s16_repeats(operations),
         checker_answers.s17_own_answers(evidence, operations),
-        _rest(evidence),
+        checker_sagas.l2_rest(evidence, checker_answers.accepted(operations)),
     )
-
-
-def _rest(evidence: Evidence) -> Result:
-    sentence = "Everything that was begun has come to its end, or waits in plain sight for a person."
-    return result("L2 rest", sentence, len(evidence.sagas), evidence.still_open)

@@ -21,12 +21,12 @@ _CLOCKS_APART_SECONDS = 1.0
 
 def s2_accepted_orders(evidence: Evidence, operations: Sequence[Operation]) -> Result:
     there = {order.id for order in evidence.orders}
-    accepted = [each for each in _orders(operations) if each.outcome == "ok"]
+    promised = [each for each in _orders(operations) if each.outcome == "ok"]
     return result(
         "S2 no lost order",
         "Every order that was accepted is there.",
-        len(accepted),
-        (f"{_answer(each)} of {_who(each)} is gone" for each in accepted if _answer(each) not in there),
+        len(promised),
+        (f"{_answer(each)} of {_who(each)} is gone" for each in promised if _answer(each) not in there),
     )
 
 
@@ -88,6 +88,11 @@ def s17_own_answers(evidence: Evidence, operations: Sequence[Operation]) -> Resu
         len(asked) + len(placed),
         (*_of_others(asked), *_of_other_keys(evidence, placed), *_not_as_ordered(evidence, placed)),
     )
+
+
+def accepted(operations: Iterable[Operation]) -> set[str]:
+    """The orders that were promised to callers."""
+    return {_answer(each) for each in _orders(operations) if each.outcome == "ok"}
 
 
 def _unasked(evidence: Evidence, operations: Sequence[Operation]) -> Iterator[str]:

@@ -1,11 +1,11 @@
 """Orders and their sagas: told of once, ended once, and undone where they did not complete. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from chaos.evidence import Evidence
 from chaos.verdict import Result, result
-from contracts.messages import OrderCompleted, OrderCreated, OrderFailed
+from contracts.messages import OrderCompleted, OrderCreated, OrderFailed, PaymentRefundFailed
 from contracts.services import INVENTORY, ORDER, PAYMENT
 from contracts.topics import CANARY
 
@@ -79,6 +79,21 @@ def s14_compensation(evidence: Evidence) -> Result:
         len(evidence.fences),
         (*wrong, *_undone_for_nothing(evidence), *_done_behind_a_tombstone(evidence)),
     )
+
+
+def l2_rest(evidence: Evidence, accepted: Collection[str]) -> Result:
+    """A run's own orders need no person, but where a gateway kept the money: no fault is a reason to.
+
+    Of others, what they wait for is not this run's.
+    """
+    refused = {line.saga_id for line in evidence.saga_log if line.message_type == PaymentRefundFailed.type}
+    helpless = [
+        f"{saga.id} waits for a person, and no refund of it was refused"
+        for saga in evidence.sagas
+        if saga.status == _ATTENTION and saga.id in accepted and saga.id not in refused
+    ]
+    sentence = "Everything that was begun has come to its end, without a person's help where that can be."
+    return result("L2 rest", sentence, len(evidence.sagas), (*evidence.still_open, *helpless))
 
 
 def by_hand(evidence: Evidence) -> set[str]:

@@ -79,7 +79,7 @@ def collect(endpoints: Endpoints, still_open: Sequence[str] = ()) -> Evidence:
     """Everything there is to judge by. `still_open` is what `at_rest` answered."""
     tables: dict[str, list[Any]] = {}
     for service in SERVICES:
-        for name, rows in _read_database(endpoints, service.name).items():
+        for name, rows in read_database(endpoints, service.name).items():
             tables.setdefault(name, []).extend(rows)
     return Evidence(
         **{name: tuple(rows) for name, rows in tables.items()},
@@ -104,7 +104,8 @@ def connected(endpoints: Endpoints, service: str) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _read_database(endpoints: Endpoints, service: str) -> dict[str, list[Any]]:
+def read_database(endpoints: Endpoints, service: str) -> dict[str, list[Any]]:
+    """The rows of a service's tables, by their names in the evidence."""
     wanted = {**_EVERYWHERE, **_OWN[service]}
     with connected(endpoints, service) as connection:
         return {name: _read(connection, statement, row, service) for name, (statement, row) in wanted.items()}

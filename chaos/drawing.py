@@ -71,9 +71,9 @@ def draw(
 
 def _bar(fault: Struck, seconds: float) -> Bar:
     x, end = _x(fault.begin, seconds), _x(fault.end, seconds)
-    seen = "" if fault.effective else ", no effect was seen"
+    seen = "" if fault.effect else ", no effect was seen"
     told = f"{fault.name} {' '.join(fault.targets)}, {fault.begin:.1f} to {fault.end:.1f} s{seen}"
-    return Bar(x, max(2.0, end - x), told, fault.effective)
+    return Bar(x, max(2.0, end - x), told, bool(fault.effect))
 
 
 def _most(line: Series) -> float:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import Any
 
 from chaos.evidence import Evidence
 from chaos.history import Operation
@@ -20,7 +21,7 @@ Series = tuple[tuple[float, float], ...]  # (second, value)
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """One fault: when it was, whether it was seen to work, and what it did to orders.
+    """One fault: when it was, what was seen to come of it (nothing, where empty), and what it did to orders.
 
     `outage`: from its beginning until an order that was placed after that is complete; `recovery`: the same
     from its end. `pause`: the longest time around it in which no order came to its end. None: nothing tells.
@@ -30,7 +31,7 @@ class Struck:
     targets: tuple[str, ...]
     begin: float
     end: float
-    effective: bool
+    effect: str
     outage: float | None
     recovery: float | None
     pause: float | None
@@ -46,7 +47,7 @@ def struck(operations: Sequence[Operation], evidence: Evidence) -> tuple[Struck,
             targets=tuple(each.begin.value.get("targets", ())),
             begin=each.begin.at,
             end=(end := each.end.at if each.end else each.begin.at),
-            effective=bool(effect_of(each)),
+            effect=_in_words(effect_of(each)),
             outage=completed.first_after(each.begin.at),
             recovery=(recovery := completed.first_after(end)),
             pause=_pause(each.begin.at, end + (recovery or 0), ends),
@@ -93,6 +94,10 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that so large a share does not exceed."""
     ranked = sorted(values)
     return ranked[max(0, math.ceil(share * len(ranked)) - 1)]
+
+
+def _in_words(effect: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in effect.items())
 
 
 def _placing(operations: Iterable[Operation]) -> list[Operation]:

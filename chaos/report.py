@@ -88,7 +88,7 @@ def summary(run: Run, struck: Sequence[Struck]) -> dict[str, Any]:
         "duration_seconds": round(measures.length(run.operations), 1),
         "orders": len(placed),
         "events": len(run.evidence.outbox),
-        "bounds": _bounds(run, len(placed), sum(each.effective for each in struck)),
+        "bounds": _bounds(run, len(placed), sum(bool(each.effect) for each in struck)),
         "operations": _operations(run.operations),
         "faults": _by_kind(struck),
         "invariants": [_invariant(each) for each in run.results],
@@ -147,7 +147,7 @@ def _kind(name: str, faults: Sequence[Struck]) -> dict[str, Any]:
     return {
         "fault": name,
         "count": len(faults),
-        "effective": sum(each.effective for each in faults),
+        "effective": sum(bool(each.effect) for each in faults),
         "recovery_p50_seconds": round(percentile(took, 0.5), 2) if took else None,
         "recovery_max_seconds": round(max(took), 2) if took else None,
         "outage_max_seconds": round(max(outages), 2) if outages else None,

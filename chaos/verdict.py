@@ -5,10 +5,10 @@ something while they did, and every invariant had something to look at.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from chaos.history import Operation
 
@@ -75,9 +75,9 @@ def is_as_meant(operation: Operation) -> bool:
     return bool(misused or too_late_or_too_soon)
 
 
-def effect_of(fault: Operation) -> object:
-    """What was seen to come of a fault; false where nothing was."""
-    return fault.end.value.get("effect") if fault.end else None
+def effect_of(fault: Operation) -> Mapping[str, Any]:
+    """What was seen to come of a fault; empty where nothing was."""
+    return (fault.end.value.get("effect") if fault.end else None) or {}
 
 
 def _blind(results: Sequence[Result]) -> Iterable[str]:

@@ -245,7 +245,7 @@ DAMAGE = {
     "S13: a saga ended twice": ("S13", ways_end_twice(), set()),
     "S13: order and saga disagree": ("S13", changed("sagas", of(FAILED), status="COMPLETED"), {"S14"}),
     "S13: a saga is under way at rest": ("S13", changed("sagas", of(FAILED), status="RUNNING"), set()),
-    "S13: a log ends otherwise": ("S13", changed("sagas", of(FAILED), status="NEEDS_ATTENTION"), set()),
+    "S13: a log ends otherwise": ("S13", changed("sagas", of(FAILED), status="NEEDS_ATTENTION"), {"L2"}),
     "S14: a compensated step stands": (
         "S14",
         changed("fences", of(SOLD_OUT, step="charge"), state="done"),
@@ -406,6 +406,31 @@ def test_what_a_person_settled_is_theirs_to_account_for():
 
     assert broken(kept) == {"S11"}
     assert broken(replace(kept, saga_log=(note, *kept.saga_log))) == set()
+
+
+def waiting_for_a_person(order_id, *lines):
+    """A saga that stands where its refund was asked for."""
+    log = tuple(line for line in GOOD.saga_log if line.saga_id != order_id)
+    begun, last = GOOD.saga_log[0], GOOD.saga_log[-1].number + 1
+    told = [
+        begun._replace(number=last, saga_id=order_id, status="COMPENSATING"),
+        *(
+            begun._replace(number=last, saga_id=order_id, kind="reply", status="COMPENSATING", message_type=m)
+            for m in lines
+        ),
+        begun._replace(number=last + 1, saga_id=order_id, kind="expired", status="NEEDS_ATTENTION"),
+    ]
+    sagas = tuple(s._replace(status="NEEDS_ATTENTION") if s.id == order_id else s for s in GOOD.sagas)
+    return replace(GOOD, sagas=sagas, saga_log=(*log, *told))
+
+
+def test_only_a_gateway_that_keeps_the_money_is_a_reason_to_wait_for_a_person():
+    left_alone = waiting_for_a_person(SOLD_OUT)
+    refused = waiting_for_a_person(SOLD_OUT, "payment.refund-failed.v1")
+
+    assert "L2" in broken(left_alone)
+    assert "L2" not in broken(refused)
+    assert "L2" not in broken(left_alone, [placed(COMPLETED)]), "another's order"
 
 
 def test_a_gateway_that_was_not_asked_is_said_to_be():
