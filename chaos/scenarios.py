@@ -126,8 +126,16 @@ SCENARIOS = (
     ),
     Scenario(
         "service-kill",
-        "kill -9 and SIGTERM of the services' processes: HTTP, workers, the gateway",
-        in_turn(*_SERVICES, *(Package(_TERM, each.choice) for each in _SERVICES), quiet=(2, 4), hold=(3, 5)),
+        "kill -9 and SIGTERM of the services' processes: HTTP, workers, the gateway; one, or all at once",
+        in_turn(
+            Package(Kill(), Choice("api", "all")),
+            *_SERVICES[1:],
+            Package(_TERM, Choice("api")),
+            Package(_TERM, Choice("worker", "all")),
+            Package(_TERM, Choice("gateway")),
+            quiet=(2, 4),
+            hold=(3, 5),
+        ),
         round_steps=6,
     ),
     Scenario(
