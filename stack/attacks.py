@@ -111,6 +111,9 @@ def _run(attack: Attack, system: System) -> int:
     if stop.is_set():
         click.echo("Interrupted: everything is healed, nothing is judged.")
         return INTERRUPTED
+    if not system.endpoints.databases:
+        click.echo(f"unknown: no databases are known to judge by; the history is in {attack.folder}")
+        return EXIT_CODE["unknown"]
     told = judge(attack, system.endpoints, click.echo)
     for each in told["invariants"]:
         click.echo(f"{each['verdict']:8} {each['name']}: {each['found']} of {each['checked']} broke it")
