@@ -224,7 +224,7 @@ def _check_ports(wish: Wish) -> None:
     """What a parent that was killed left behind needs a moment to go."""
     pause = threading.Event()
     for _ in range(PORTS_FREE_SECONDS_MAX * 5):
-        busy = ports.busy(wish.port_offset)
+        busy = ports.busy(wish.port_offset, ports.ALL if wish.detour else ports.PORTS)
         if not busy:
             return
         if record.read(wish.state) is None:

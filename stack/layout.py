@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.environment import Environment
-from stack.ports import HOST, PORTS
+from stack.ports import ALL, HOST
 from stack.postgres_home import Home
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,7 +72,7 @@ class Layout:
         return ",".join(self.url(name) for name in CONNECT_WORKERS)
 
     def port(self, name: str) -> int:
-        return PORTS[name] + self.port_offset
+        return ALL[name] + self.port_offset
 
     def address(self, name: str) -> str:
         return f"{HOST}:{self.port(name)}"

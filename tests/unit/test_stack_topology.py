@@ -50,7 +50,7 @@ def test_an_offset_moves_every_port():
 
 
 def test_no_port_is_used_twice():
-    assert len(set(ports.PORTS.values())) == len(ports.PORTS)
+    assert len(set(ports.ALL.values())) == len(ports.ALL)
 
 
 def test_no_service_starts_before_its_slot():
