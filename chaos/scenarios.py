@@ -78,7 +78,7 @@ def _of(kind: str, *faults: Kill | Pause | Cut | Slow | Reset) -> tuple[Package,
 _ROLES = tuple(Choice("broker", which) for which in ROLES)
 _TERM = Kill(signal.SIGTERM)
 _SERVICES = tuple(Package(Kill(), Choice(kind)) for kind in ("api", "worker", "gateway"))
-# Longer than a consumer's session (6 s); at times shorter than an idle transaction may be (10 s), at times longer.
+# Longer than a consumer's session (6 s), and at times than a transaction may idle (10 s).
 _ZOMBIE = (7.0, 14.0)
 
 SCENARIOS = (
