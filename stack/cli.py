@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import click
 from requests import RequestException
@@ -14,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from runtime import logs
 from runtime.errors import NeverlostError
 from stack import (
+    attacks,
     audits,
     connect,
     dead_letters,
@@ -119,23 +121,16 @@ def logs_command(name: str, follow: bool, lines: int, state: Path) -> None:
 @deadline_option
 @click.option("--only", multiple=True, help="This node and what it waits for.")
 @click.option("--slot-wal-keep-mb", type=click.IntRange(1), help="How much WAL a slot may hold back.")
-def supervise(  # noqa: PLR0913 - each is an option
-    *,
-    state: Path,
-    port_offset: int,
-    failures: float,
-    deadline: int,
-    only: tuple[str, ...],
-    slot_wal_keep_mb: int | None,
-) -> int:
+@click.option("--detour", is_flag=True, help="A proxy between clients and brokers.")
+def supervise(state: Path, port_offset: int, failures: float, deadline: int, **shape: Any) -> int:
     """Be the parent of a stack, in the foreground."""
     logs.configure("stack")
-    wish = launch.Wish(state, port_offset, failures, only, deadline, slot_wal_keep_mb)
+    wish = launch.Wish(state, port_offset, failures, deadline_seconds=deadline, **shape)
     with record.only_parent(state):
         layout = wish.layout(lambda: java.find() or "java")
         nodes = topology.nodes(layout)
-        if only:
-            nodes = topology.with_dependencies(only, nodes)
+        if wish.only:
+            nodes = topology.with_dependencies(wish.only, nodes)
         return asyncio.run(Supervisor(layout, nodes).run())
 
 
@@ -162,6 +157,7 @@ for _command in (
     trials.test_command,
     connect.connect_group,
     dead_letters.dead_letters_group,
+    attacks.chaos_command,
     sagas.sagas_group,
     audits.audit_group,
 ):

@@ -62,7 +62,7 @@ def folder(layout: Layout, broker: str) -> Path:
 
 def properties(layout: Layout, broker: str) -> dict[str, str]:
     """All of one broker's server.properties."""
-    return {
+    own = {
         "node.id": str(_number(broker)),
         "listeners": f"PLAINTEXT://{layout.address(broker)},CONTROLLER://{layout.address(_controller(broker))}",
         "advertised.listeners": f"PLAINTEXT://{layout.address(broker)}",
@@ -72,6 +72,17 @@ def properties(layout: Layout, broker: str) -> dict[str, str]:
         "log.dirs": str(folder(layout, broker) / "data"),
         **SETTINGS,
     }
+    return _with_detour(layout, broker, own) if layout.detour else own
+
+
+def _with_detour(layout: Layout, broker: str, own: dict[str, str]) -> dict[str, str]:
+    """A listener more, for clients alone, that tells them the proxy's address as the broker's."""
+    more = {
+        "listeners": f"DETOUR://{layout.address(f'{broker}-client')}",
+        "advertised.listeners": f"DETOUR://{layout.address(f'{broker}-detour')}",
+        "listener.security.protocol.map": "DETOUR:PLAINTEXT",
+    }
+    return own | {key: f"{own[key]},{value}" for key, value in more.items()}
 
 
 def as_text(values: dict[str, str]) -> str:
@@ -145,5 +156,13 @@ def _controller(broker: str) -> str:
 
 
 if __name__ == "__main__":
-    _state, _cache, _java_path, _offset = sys.argv[1:]
-    prepare(Layout(state=Path(_state), cache=Path(_cache), java=_java_path, port_offset=int(_offset)))
+    _state, _cache, _java_path, _offset, *_detour = sys.argv[1:]
+    prepare(
+        Layout(
+            state=Path(_state),
+            cache=Path(_cache),
+            java=_java_path,
+            port_offset=int(_offset),
+            detour=bool(_detour),
+        )
+    )

@@ -53,6 +53,8 @@ class Wish:
     only: tuple[str, ...] = ()
     deadline_seconds: int = DEADLINE_SECONDS
     slot_wal_keep_mb: int | None = None  # None: what the disk allows
+    # A proxy between clients and brokers, for faults of the network.
+    detour: bool = False
 
     def layout(self, find_java: Callable[[], str]) -> Layout:
         cache, program = cache_folder(), find_java()
@@ -68,12 +70,14 @@ class Wish:
             stock_failure_rate=self.failure_rate,
             order_deadline_seconds=self.deadline_seconds,
             rate_limit=Environment().text("RATE_LIMIT", "off"),
+            detour=self.detour,
         )
 
     def parent_command(self) -> list[str]:
         options = ["--state", str(self.state), "--port-offset", str(self.port_offset)]
         options += ["--failures", str(self.failure_rate), "--deadline", str(self.deadline_seconds)]
         options += ["--slot-wal-keep-mb", str(self.slot_wal_keep_mb)] if self.slot_wal_keep_mb else []
+        options += ["--detour"] if self.detour else []
         options += [part for name in self.only for part in ("--only", name)]
         return [sys.executable, "-P", "-m", "stack", "supervise", *options]
 
@@ -148,7 +152,11 @@ def end(parent: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def temporary(
-    name: str, failure_rate: float = 0.0, deadline_seconds: int = DEADLINE_SECONDS
+    name: str,
+    failure_rate: float = 0.0,
+    deadline_seconds: int = DEADLINE_SECONDS,
+    *,
+    detour: bool = False,
 ) -> Iterator[Wish]:
     """A folder and ports of its own, for a stack beside others; the folder stays when something failed."""
     DEFAULT_STATE.mkdir(exist_ok=True)
@@ -157,7 +165,8 @@ def temporary(
     state.chmod(0o755)  # The database's account has to pass through.
     try:
         with _owned(state):
-            yield Wish(state, ports.free_offset(), failure_rate, deadline_seconds=deadline_seconds)
+            offset = ports.free_offset()
+            yield Wish(state, offset, failure_rate, deadline_seconds=deadline_seconds, detour=detour)
     except Exception:
         (state / OWNER).unlink()
         Console(stderr=True).print(f"What it wrote, logs and all, is kept in {state}", soft_wrap=True)
@@ -226,7 +235,7 @@ def _check_ports(wish: Wish) -> None:
     """What a parent that was killed left behind needs a moment to go."""
     pause = threading.Event()
     for _ in range(PORTS_FREE_SECONDS_MAX * 5):
-        busy = ports.busy(wish.port_offset)
+        busy = ports.busy(wish.port_offset, ports.ALL if wish.detour else ports.PORTS)
         if not busy:
             return
         if record.read(wish.state) is None:

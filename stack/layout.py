@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.environment import Environment
-from stack.ports import HOST, PORTS
+from stack.ports import ALL, HOST
 from stack.postgres_home import Home
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +40,8 @@ class Layout:
     stock_failure_rate: float = 0.0
     order_deadline_seconds: int = DEADLINE_SECONDS
     rate_limit: str = "off"
+    # Clients reach the brokers through a proxy that can make the network bad; brokers do without.
+    detour: bool = False
 
     @property
     def secrets(self) -> Path:
@@ -63,14 +65,14 @@ class Layout:
 
     @property
     def bootstrap_servers(self) -> str:
-        return ",".join(self.address(name) for name in BROKERS)
+        return ",".join(self.address(f"{name}-detour" if self.detour else name) for name in BROKERS)
 
     @property
     def connect_urls(self) -> str:
         return ",".join(self.url(name) for name in CONNECT_WORKERS)
 
     def port(self, name: str) -> int:
-        return PORTS[name] + self.port_offset
+        return ALL[name] + self.port_offset
 
     def address(self, name: str) -> str:
         return f"{HOST}:{self.port(name)}"

@@ -29,6 +29,19 @@ PORTS = {
     "auditor": 9407,
 }
 
+# Where clients reach a broker through the proxy, where the proxy reaches it, and where the proxy is told what
+# to do; only when a detour is asked for.
+DETOUR = {
+    "broker-1-detour": 9094,
+    "broker-1-client": 9095,
+    "broker-2-detour": 9194,
+    "broker-2-client": 9195,
+    "broker-3-detour": 9294,
+    "broker-3-client": 9295,
+    "detour": 9296,
+}
+ALL = PORTS | DETOUR
+
 OFFSET_LOW, OFFSET_HIGH = 10_000, 50_000
 # Below the range that the kernel hands out to outgoing connections, which could sit on a port of ours.
 FREE_OFFSETS = range(10_000, 22_000)
@@ -41,13 +54,13 @@ def is_offset(number: int) -> bool:
 
 def busy(offset: int, names: Iterable[str] = PORTS) -> dict[str, int]:
     """The ports that something else listens on, by the name of the process that wants them."""
-    return {name: PORTS[name] + offset for name in names if not _is_free(PORTS[name] + offset)}
+    return {name: ALL[name] + offset for name in names if not _is_free(ALL[name] + offset)}
 
 
 def free_offset() -> int:
     """An offset at which every port is free. By chance, so that two who ask at once get two answers."""
     for offset in random.sample(FREE_OFFSETS, ATTEMPTS_MAX):
-        if not busy(offset):
+        if not busy(offset, ALL):
             return offset
     raise LookupError(f"no free port offset found in {ATTEMPTS_MAX} attempts")
 

@@ -23,6 +23,7 @@ def nodes(layout: Layout) -> tuple[Node, ...]:
     return (
         *_postgres(layout),
         *_brokers(layout),
+        *_detour(layout),
         *_jobs(layout),
         *(_connect_worker(layout, name) for name in CONNECT_WORKERS),
         *services.nodes(layout),
@@ -68,7 +69,8 @@ def _postgres(layout: Layout) -> Iterator[Node]:
 
 def _brokers(layout: Layout) -> Iterator[Node]:
     place = (str(layout.state), str(layout.cache), layout.java, str(layout.port_offset))
-    yield _job(layout, "broker-data", ("stack.kafka", *place))
+    detour = ("detour",) if layout.detour else ()
+    yield _job(layout, "broker-data", ("stack.kafka", *place, *detour))
     for name in BROKERS:
         yield Node(
             name=name,
@@ -78,6 +80,22 @@ def _brokers(layout: Layout) -> Iterator[Node]:
             ready=Listens(),
             after=("broker-data",),
             stop_seconds=JVM_STOP_SECONDS,
+        )
+
+
+def _detour(layout: Layout) -> Iterator[Node]:
+    """The proxy between clients and brokers, where one is wished for."""
+    if layout.detour:
+        links = (
+            f"{name}={layout.address(f'{name}-detour')},{layout.address(f'{name}-client')}"
+            for name in BROKERS
+        )
+        yield Node(
+            name="detour",
+            kind=Kind.PROXY,
+            command=(layout.python, "-m", "chaos.proxy", layout.address("detour"), *links),
+            port=layout.port("detour"),
+            ready=Listens(),
         )
 
 
@@ -95,7 +113,8 @@ def _jobs(layout: Layout) -> Iterator[Node]:
     }
     secrets = {"SECRETS_DIR": str(layout.secrets)}
     yield _job(layout, "migrate", ("migrations",), after=("postgres",), environment={**admin, **secrets})
-    yield _job(layout, "topics", ("messaging.topics",), after=BROKERS, environment=brokers)
+    servers = (*BROKERS, *(node.name for node in _detour(layout)))
+    yield _job(layout, "topics", ("messaging.topics",), after=servers, environment=brokers)
     yield _job(
         layout, "slots", ("connect.slots",), after=("migrate", "topics"), environment={**admin, **brokers}
     )

@@ -1,5 +1,6 @@
 """The brokers' settings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from contracts.topics import MIN_INSYNC_REPLICAS
@@ -42,3 +43,18 @@ def test_brokers_listen_on_this_machine_alone():
 
 def test_settings_become_one_line_each():
     assert kafka.as_text({"a": "1", "b": "x y"}) == "a=1\nb=x y\n"
+
+
+def test_a_detour_is_for_clients_alone():
+    """Brokers reach one another where they always do; whoever comes by the detour is sent back to it."""
+    plain = kafka.properties(LAYOUT, "broker-2")
+    detoured = kafka.properties(replace(LAYOUT, detour=True), "broker-2")
+
+    assert {key for key in plain if plain[key] != detoured[key]} == {
+        "listeners",
+        "advertised.listeners",
+        "listener.security.protocol.map",
+    }
+    assert detoured["listeners"] == plain["listeners"] + ",DETOUR://127.0.0.1:19195"
+    assert detoured["advertised.listeners"] == plain["advertised.listeners"] + ",DETOUR://127.0.0.1:19194"
+    assert detoured["inter.broker.listener.name"] == "PLAINTEXT"

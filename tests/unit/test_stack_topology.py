@@ -1,5 +1,6 @@
 """The stack's shape, without starting anything."""
 
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def test_an_offset_moves_every_port():
 
 
 def test_no_port_is_used_twice():
-    assert len(set(ports.PORTS.values())) == len(ports.PORTS)
+    assert len(set(ports.ALL.values())) == len(ports.ALL)
 
 
 def test_no_service_starts_before_its_slot():
@@ -102,3 +103,13 @@ def test_free_offsets_stay_below_the_ports_of_outgoing_connections():
     first_ephemeral_port = 32_768
 
     assert ports.FREE_OFFSETS[-1] + max(ports.PORTS.values()) < first_ephemeral_port
+
+
+def test_a_proxy_stands_before_the_brokers_only_when_it_is_asked_for():
+    detoured = {node.name: node for node in topology.nodes(replace(layout(), detour=True))}
+
+    assert set(detoured) - set(by_name()) == {"detour"}
+    assert "detour" in detoured["topics"].after, "no client before the proxy"
+    for name, node in detoured.items():
+        servers = node.environment.get("KAFKA_BOOTSTRAP_SERVERS")
+        assert servers in {None, "127.0.0.1:9094,127.0.0.1:9194,127.0.0.1:9294"}, name

@@ -1,0 +1,211 @@
+"""The scenarios by name: what is done to a system under load, drawn from a seed.
+
+A scenario's steps are a function from chance to an endless run of steps, so one that needs more than a table
+row is a Python function; a fault of its own is an `Act` of two functions.
+"""
+
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from chaos.faults import Kill, Pause
+from chaos.nemesis import Package, Step
+from chaos.network import Cut, Reset, Slow
+from chaos.poison import PARK, POISON
+from chaos.targets import EVERYTHING, ROLES, Choice
+from chaos.zombie import Zombie
+
+Steps = Callable[[Random], Iterator[Step]]
+Seconds = tuple[float, float]
+
+# What a scenario may need of the system beside its processes.
+NETWORK, PARKING, TWINS = "a proxy before the brokers", "an operator's hand", "second workers"
+STEPS_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One kind of trouble. A whole round of it takes `round_steps` steps."""
+
+    name: str
+    sentence: str
+    steps: Steps
+    round_steps: int = 1
+    orders: int = 600
+    rate: float = 8.0
+    needs: frozenset[str] = frozenset()
+
+
+def in_turn(*packages: Package, quiet: Seconds = (4, 7), hold: Seconds = (5, 8)) -> Steps:
+    """One package after the other, over and over, each between quiet times."""
+
+    def steps(chance: Random) -> Iterator[Step]:
+        while True:
+            for package in packages:
+                yield Step(chance.uniform(*quiet), (package,), chance.uniform(*hold))
+
+    return steps
+
+
+def a_mix(*packages: Package, at_once_max: int = 2, every: Seconds = (5, 20)) -> Steps:
+    """Every few seconds another draw of packages, which may be none."""
+
+    def steps(chance: Random) -> Iterator[Step]:
+        while True:
+            drawn = chance.sample(packages, chance.randint(0, at_once_max))
+            yield Step(chance.uniform(1, 3), tuple(drawn), chance.uniform(*every))
+
+    return steps
+
+
+def plan(scenario: Scenario, seed: int, seconds: float) -> list[Step]:
+    """The steps of a run of so many seconds, a whole round at least: the same for the same seed."""
+    chance = Random(f"{scenario.name}/{seed}")  # noqa: S311 - to be repeated, not to be secret
+    drawn: list[Step] = []
+    for step in scenario.steps(chance):
+        drawn.append(step)
+        length = sum(each.quiet_seconds + each.hold_seconds for each in drawn)
+        if (length >= seconds and len(drawn) >= scenario.round_steps) or len(drawn) == STEPS_MAX:
+            break
+    return drawn
+
+
+def _of(kind: str, *faults: Kill | Pause | Cut | Slow | Reset) -> tuple[Package, ...]:
+    return tuple(Package(fault, Choice(kind)) for fault in faults)
+
+
+_ROLES = tuple(Choice("broker", which) for which in ROLES)
+_TERM = Kill(signal.SIGTERM)
+_SERVICES = tuple(Package(Kill(), Choice(kind)) for kind in ("api", "worker", "gateway"))
+# Longer than a consumer's session (6 s), and at times than a transaction may idle (10 s).
+_ZOMBIE = (7.0, 14.0)
+
+SCENARIOS = (
+    Scenario(
+        "broker-kill",
+        "kill -9 of the broker that leads a topic, a relay's transactions, a group of consumers, the quorum",
+        in_turn(*(Package(Kill(), choice) for choice in _ROLES)),
+        round_steps=4,
+    ),
+    Scenario(
+        "broker-majority",
+        "two of three brokers are killed at once: too few are left to acknowledge anything",
+        in_turn(Package(Kill(), Choice("broker", "majority")), quiet=(6, 10)),
+    ),
+    Scenario(
+        "all-brokers",
+        "all brokers are killed at once, and start from what they have on disk",
+        in_turn(Package(Kill(), Choice("broker", "all")), quiet=(8, 12)),
+    ),
+    Scenario(
+        "broker-pause",
+        "a broker freezes for longer than its session, and wakes up believing that it leads still",
+        in_turn(*(Package(Pause(), choice) for choice in _ROLES[:3]), hold=(8, 15)),
+        round_steps=3,
+        rate=6.0,
+    ),
+    Scenario(
+        "connect-kill",
+        "kill -9 of a Connect worker, then of all of them",
+        in_turn(*(Package(Kill(), Choice("connect", which)) for which in ("one", "one", "all"))),
+        round_steps=3,
+        rate=6.0,
+    ),
+    Scenario(
+        "connect-pause",
+        "a Connect worker freezes until its tasks have moved, and goes on as a zombie",
+        in_turn(Package(Pause(), Choice("connect")), quiet=(5, 8), hold=(15, 22)),
+        round_steps=2,
+    ),
+    Scenario(
+        "postgres-kill",
+        "kill -9 of Postgres with every session in it",
+        in_turn(Package(Kill(), Choice("database")), quiet=(8, 12)),
+        round_steps=3,
+    ),
+    Scenario(
+        "service-kill",
+        "kill -9 and SIGTERM of the services' processes: HTTP, workers, the gateway; one, or all at once",
+        in_turn(
+            Package(Kill(), Choice("api", "all")),
+            *_SERVICES[1:],
+            Package(_TERM, Choice("api")),
+            Package(_TERM, Choice("worker", "all")),
+            Package(_TERM, Choice("gateway")),
+            quiet=(2, 4),
+            hold=(3, 5),
+        ),
+        round_steps=6,
+    ),
+    Scenario(
+        "consumer-pause",
+        "a consumer freezes inside a database transaction, loses its partitions, and goes on as a zombie",
+        in_turn(Package(Zombie(), Choice("worker", "member")), quiet=(4, 6), hold=_ZOMBIE),
+        round_steps=3,
+        needs=frozenset({TWINS}),
+    ),
+    Scenario(
+        "partition",
+        "brokers cannot be reached: one, one way only, most of them; connections are reset",
+        in_turn(
+            Package(Cut(), Choice("broker", "leader")),
+            Package(Cut("out"), Choice("broker", "transaction-coordinator")),
+            Package(Reset(), Choice("broker", "all")),
+            Package(Cut("in"), Choice("broker", "group-coordinator")),
+            Package(Cut(), Choice("broker", "majority")),
+            hold=(6, 10),
+        ),
+        round_steps=5,
+        rate=6.0,
+        needs=frozenset({NETWORK}),
+    ),
+    Scenario(
+        "slow-network",
+        "the way to the brokers is slow and narrow",
+        in_turn(
+            Package(Slow(), Choice("broker", "all")),
+            Package(Slow(latency_ms=500, jitter_ms=500), Choice("broker")),
+            Package(Slow(latency_ms=20, bytes_per_second=64 * 1024), Choice("broker", "all")),
+            hold=(10, 15),
+        ),
+        round_steps=3,
+        rate=6.0,
+        needs=frozenset({NETWORK}),
+    ),
+    Scenario(
+        "restart-everything",
+        "every process of the system is killed at the same moment",
+        in_turn(Package(Kill(), Choice(EVERYTHING, "all")), quiet=(8, 12)),
+        rate=6.0,
+    ),
+    Scenario(
+        "poison",
+        "records that nobody can handle, and an order's key that is parked, its cause mended, and redriven",
+        in_turn(
+            Package(POISON, Choice("worker", "member")),
+            Package(PARK, Choice("worker", "member", "inventory")),
+            quiet=(2, 4),
+            hold=(4, 6),
+        ),
+        round_steps=4,
+        needs=frozenset({PARKING}),
+    ),
+    Scenario(
+        "random",
+        "faults of many kinds, drawn every 5 to 20 seconds, at times none and at times two at once",
+        a_mix(
+            *(Package(Kill(), choice) for choice in _ROLES),
+            *_SERVICES,
+            *_of("connect", Kill(), Pause()),
+            *_of("database", Kill()),
+            *_of("broker", Pause(), Cut(), Slow(), Reset()),
+            Package(Pause(), Choice("worker", "member")),
+        ),
+        round_steps=4,
+        orders=900,
+        rate=6.0,
+        needs=frozenset({NETWORK}),
+    ),
+)
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

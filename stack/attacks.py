@@ -1,0 +1,231 @@
+"""`./run chaos`: faults under load, on a stack of its own, on one that runs, or on a system of your own."""
+
+import importlib.metadata
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from sqlalchemy import make_url
+
+from chaos import targets
+from chaos.attack import Attack, fight, judge
+from chaos.evidence import Endpoints
+from chaos.faults import Ground
+from chaos.network import Network
+from chaos.poison import DATABASES, STRANGER
+from chaos.scenarios import BY_NAME, NETWORK, PARKING, SCENARIOS, TWINS, Scenario
+from chaos.targets import KafkaNames
+from chaos.zombie import ADMIN_DATABASE
+from runtime.stopping import stop_requested
+from stack import launch, prey, record
+from stack.errors import NotReady
+from stack.layout import DEFAULT_STATE, Layout
+from stack.ports import HOST
+
+INTERRUPTED = 130
+EXIT_CODE = {"valid": 0, "invalid": 1, "unknown": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A system that can be attacked: what faults work on, and where orders go and evidence is."""
+
+    ground: Ground
+    endpoints: Endpoints
+
+
+@click.command("chaos")
+@click.argument("name")
+@click.option("--seed", type=int, help="The same orders and faults for the same one.  [default: by chance]")
+@click.option("--orders", type=click.IntRange(1, 1_000_000), help="How many.")
+@click.option("--duration", type=click.FloatRange(1), help="Seconds over which the orders are sent.")
+@click.option("--rate", type=click.FloatRange(0.1, 1000), help="Orders a second.")
+@click.option(
+    "--report", type=click.Path(file_okay=False, path_type=Path), help="The folder for what was found."
+)
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    help="Attack the stack that runs there, and not one of its own.",
+)
+@click.option(
+    "--targets",
+    "targets_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Attack a system of your own, described in this JSON file.",
+)
+def chaos_command(
+    name: str,
+    seed: int | None,
+    state: Path | None,
+    targets_file: Path | None,
+    report: Path | None,
+    **size: float | None,
+) -> int:
+    """Send orders while faults of the scenario NAME happen, and judge what came of it; `list` shows them.
+
+    Exits with 0 when every promise held, 1 when one did not, 2 when that cannot be said.
+    """
+    if name == "list":
+        return _list()
+    if name not in BY_NAME:
+        raise click.BadParameter(f"there is no scenario {name!r}; ./run chaos list shows them")
+    if state and targets_file:
+        raise click.UsageError("--state and --targets are two systems: give one")
+    scenario = BY_NAME[name]
+    seed = random.randrange(10**6) if seed is None else seed  # noqa: S311 - to be told, not secret
+    orders, rate = _size(scenario, **size)
+    folder = report or DEFAULT_STATE / "chaos" / f"{name}-{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if folder.exists() and any(folder.iterdir()):
+        raise click.BadParameter(f"{folder} holds something already", param_hint="--report")
+    with _system(scenario, state, targets_file) as system:
+        attack = Attack(
+            scenario=scenario,
+            seed=seed,
+            orders=orders,
+            rate=rate,
+            folder=folder,
+            order_url=system.endpoints.urls["order"],
+            command=f"./run chaos {name} --seed {seed} --orders {orders} --rate {rate:g}",
+            versions=_versions(),
+        )
+        return _run(attack, system)
+
+
+def _run(attack: Attack, system: System) -> int:
+    stop = stop_requested()
+    attack.folder.mkdir(parents=True, exist_ok=True)
+    click.echo(
+        f"{attack.scenario.name}: {attack.scenario.sentence}\n"
+        f"seed {attack.seed}, {attack.orders} orders at {attack.rate:g} a second, written to {attack.folder}"
+    )
+    fought = fight(attack, system.ground, stop, click.echo)
+    click.echo(f"{fought.faults} faults, of which {fought.seen} were seen to work; {_counted(fought.counts)}")
+    if stop.is_set():
+        click.echo("Interrupted: everything is healed, nothing is judged.")
+        return INTERRUPTED
+    if not system.endpoints.databases:
+        click.echo(f"unknown: no databases are known to judge by; the history is in {attack.folder}")
+        return EXIT_CODE["unknown"]
+    told = judge(attack, system.endpoints, click.echo)
+    for each in told["invariants"]:
+        click.echo(f"{each['verdict']:8} {each['name']}: {each['found']} of {each['checked']} broke it")
+    click.echo("\n".join([f"{told['verdict']}: {attack.folder / 'report.html'}", *told["reasons"]]))
+    return EXIT_CODE[told["verdict"]]
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    kinds = ("place ok", "place fail", "place unknown", "repeat ok", "repeat fail", "repeat unknown")
+    return ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
+
+
+def _versions() -> dict[str, str]:
+    """Of what faults are borne by."""
+    names = ("kafka-python", "confluent-kafka", "sqlalchemy", "psycopg", "flask")
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def _list() -> int:
+    width = max(len(each.name) for each in SCENARIOS)
+    for each in SCENARIOS:
+        click.echo(f"{each.name:{width}}  {each.sentence}")
+    return 0
+
+
+def _size(
+    scenario: Scenario, orders: float | None, duration: float | None, rate: float | None
+) -> tuple[int, float]:
+    """How many orders and how many a second; two of the three numbers make the third."""
+    if orders and duration and rate:
+        raise click.UsageError("give two of --orders, --duration and --rate: they make the third")
+    if duration and rate:
+        return max(1, round(duration * rate)), rate
+    wanted = int(orders or scenario.orders)
+    return wanted, wanted / duration if duration else rate or scenario.rate
+
+
+@contextmanager
+def _system(scenario: Scenario, state: Path | None, targets_file: Path | None) -> Iterator[System]:
+    with ExitStack() as opened:
+        if targets_file:
+            system = _own_system(json.loads(targets_file.read_text()), opened)
+        else:
+            layout = opened.enter_context(_stack(scenario, state))
+            system = _stack_system(scenario, layout, opened)
+        missing = scenario.needs - _has(system.ground)
+        if missing:
+            raise click.UsageError(f"{scenario.name} needs {', '.join(sorted(missing))}, which is not there")
+        yield system
+
+
+def _has(ground: Ground) -> set[str]:
+    """What a scenario may need and this ground has."""
+    groups = [each.group for each in ground.targets if each.group]
+    there = {
+        NETWORK: ground.network is not None,
+        PARKING: "operator" in ground.tools,
+        TWINS: len(groups) > len(set(groups)),
+    }
+    return {need for need, is_there in there.items() if is_there}
+
+
+@contextmanager
+def _stack(scenario: Scenario, state: Path | None) -> Iterator[Layout]:
+    if state is None:
+        with (
+            launch.temporary("chaos", detour=NETWORK in scenario.needs) as wish,
+            launch.running(wish, Console()) as started,
+        ):
+            yield prey.layout_of(wish.state, started)
+        return
+    now = record.read_running(state)
+    if now is None:
+        raise NotReady("nothing is running there: ./run up first, or leave --state away")
+    yield prey.layout_of(state, now)
+
+
+def _stack_system(scenario: Scenario, layout: Layout, opened: ExitStack) -> System:
+    now = record.read_running(layout.state)
+    if now is None:
+        raise NotReady("the stack is gone")
+    more = opened.enter_context(prey.twins(layout)) if TWINS in scenario.needs else ()
+    ground = prey.ground_of(layout, now, more)
+    if layout.detour:
+        ground.network = opened.enter_context(Network(HOST, layout.port("detour")))
+    return System(ground, prey.endpoints_of(layout))
+
+
+def _own_system(described: dict[str, Any], opened: ExitStack) -> System:
+    """A system of somebody's own; what the file leaves out, it does not have."""
+    kafka = described.get("kafka", {})
+    tools: dict[str, Any] = {
+        DATABASES: {name: make_url(url) for name, url in described.get("databases", {}).items()}
+    }
+    if "admin_database" in described:
+        tools[ADMIN_DATABASE] = make_url(described["admin_database"])
+    ground = Ground(
+        targets=targets.from_entries(described["targets"]),
+        bootstrap_servers=described["bootstrap_servers"],
+        names=KafkaNames(
+            tuple(kafka.get("transactional_ids", ())), kafka.get("reads", {}), kafka.get("types", {})
+        ),
+        tools=tools,
+    )
+    if "proxy" in described:
+        host, _, port = described["proxy"].rpartition(":")
+        ground.network = opened.enter_context(Network(host, int(port)))
+    endpoints = Endpoints(
+        bootstrap_servers=described["bootstrap_servers"],
+        databases=described.get("databases", {}),
+        urls=described["urls"],
+        gateway=described.get("gateway"),
+        strangers=frozenset({STRANGER}),
+    )
+    return System(ground, endpoints)

@@ -1,0 +1,144 @@
+"""The running stack as what attacks it sees: targets, names in Kafka, addresses. Values and look-ups only."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+from sqlalchemy import URL, make_url
+
+from chaos.evidence import Endpoints
+from chaos.faults import Ground
+from chaos.poison import DATABASES, OPERATOR, STRANGER
+from chaos.targets import KafkaNames, Target
+from chaos.zombie import ADMIN_DATABASE
+from contracts.messages import MESSAGES
+from contracts.services import AUDITOR_ROLE, INVENTORY, SERVICES, Service
+from contracts.topics import read_by
+from stack import postgres, record
+from stack.layout import BROKERS, ROOT, Layout
+from stack.leash import leashed
+from stack.node import Kind
+from stack.park import Operator
+from stack.ports import HOST
+from stack.process import environment_of
+from stack.record import NodeRecord, StackRecord
+from stack.services import nodes
+
+# What stands in for the network, or judges, is not hit; nor are jobs, which are over.
+SPARED = {Kind.JOB, Kind.PROXY}
+CONNECT_GROUP = "neverlost-connect"
+# Second workers tell of their health this much above the first ones' ports.
+TWIN_PORTS = 50
+TWIN_STOP_SECONDS = 10
+
+
+def layout_of(state: Path, now: StackRecord) -> Layout:
+    """The layout of a stack that runs."""
+    detour = any(node.kind is Kind.PROXY for node in now.nodes)
+    return Layout(state=state, port_offset=now.port_offset, detour=detour)
+
+
+def ground_of(layout: Layout, now: StackRecord, more: tuple[Target, ...] = ()) -> Ground:
+    """Everything that faults work on. Kafka is looked at past the proxy."""
+    targets = [_target(layout, node) for node in now.processes if node.kind not in SPARED]
+    return Ground(
+        targets=(*targets, *more),
+        bootstrap_servers=direct_servers(layout),
+        names=KafkaNames(
+            transactional_ids=tuple(f"{CONNECT_GROUP}-{service.connector}-0" for service in SERVICES),
+            reads={service.name: read_by(service.name) for service in SERVICES},
+            types={kind.topic: name for name, kind in MESSAGES.items()},
+        ),
+        tools={
+            ADMIN_DATABASE: database(layout, postgres.SUPERUSER, "postgres"),
+            DATABASES: {s.name: database(layout, AUDITOR_ROLE, s.database) for s in SERVICES},
+            OPERATOR: Operator(
+                admin=database(layout, postgres.SUPERUSER, INVENTORY.database),
+                app=database(layout, INVENTORY.role("app"), INVENTORY.database),
+            ),
+        },
+    )
+
+
+def endpoints_of(layout: Layout) -> Endpoints:
+    """Where the evidence is, for an auditor who takes no detour."""
+    urls = {s.name: database(layout, AUDITOR_ROLE, s.database) for s in SERVICES}
+    return Endpoints(
+        bootstrap_servers=direct_servers(layout),
+        databases={name: url.render_as_string(hide_password=False) for name, url in urls.items()},
+        urls={service.name: layout.url(service.name) for service in SERVICES},
+        gateway=layout.url("gateway"),
+        strangers=frozenset({STRANGER}),
+    )
+
+
+def direct_servers(layout: Layout) -> str:
+    return ",".join(layout.address(name) for name in BROKERS)
+
+
+def database(layout: Layout, role: str, name: str) -> URL:
+    """With the role's password."""
+    password = (layout.secrets / role).read_text().strip()
+    return make_url(layout.database_url(role, name)).set(password=password)
+
+
+def _target(layout: Layout, node: NodeRecord) -> Target:
+    return Target(
+        node.name,
+        node.kind,
+        partial(_find, layout.state, node.name),
+        port=layout.port(node.name),
+        node_id=BROKERS.index(node.name) + 1 if node.name in BROKERS else None,
+        group=_groups().get(node.name),
+    )
+
+
+def _groups() -> dict[str, str]:
+    return {f"{service.name}-worker": service.name for service in SERVICES}
+
+
+def _find(state: Path, name: str) -> psutil.Process | None:
+    """A node's process, if it is a child of the stack's parent: any other has only the same pid."""
+    now = record.read_running(state)
+    pid = next((node.pid for node in now.nodes if node.name == name), None) if now else None
+    try:
+        process = psutil.Process(pid) if pid else None
+        return process if process and now and process.ppid() == now.parent else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+@contextmanager
+def twins(layout: Layout) -> Iterator[tuple[Target, ...]]:
+    """A second worker of each service: a frozen one's partitions have somewhere to go."""
+    with ExitStack() as running:
+        yield tuple(running.enter_context(_twin(layout, service)) for service in SERVICES)
+
+
+@contextmanager
+def _twin(layout: Layout, service: Service) -> Iterator[Target]:
+    """Nobody starts it again: it is hit by what it survives."""
+    name = f"{service.name}-worker"
+    node = next(node for node in nodes(layout) if node.name == name)
+    port = layout.port(name) + TWIN_PORTS
+    environment = environment_of(node) | {"HEALTH_BIND": f"{HOST}:{port}"}
+    with (layout.logs / f"another-{name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            leashed(node.command), env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield Target(f"another-{name}", Kind.WORKER, partial(_alive, process), port=port, group=service.name)
+    finally:
+        process.terminate()
+        try:
+            process.wait(TWIN_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _alive(process: subprocess.Popen[bytes]) -> psutil.Process | None:
+    return psutil.Process(process.pid) if process.poll() is None else None
