@@ -6,7 +6,7 @@ says by its name where to look. S1 to S17 is safety; L2 is that everything comes
 
 from collections.abc import Sequence
 
-from chaos import checker_answers, checker_inbox, checker_money, checker_relay, checker_sagas
+from chaos import checker_answers, checker_inbox, checker_money, checker_relay, checker_sagas, checker_stock
 from chaos.evidence import Evidence
 from chaos.history import Operation
 from chaos.verdict import Result
@@ -26,11 +26,11 @@ def check(evidence: Evidence, operations: Sequence[Operation]) -> tuple[Result, 
         checker_inbox.s9_one_effect(evidence),
         checker_inbox.s10_completeness(evidence),
         checker_money.s11_money(evidence),
-        checker_money.s12_stock(evidence),
+        checker_stock.s12_stock(evidence),
         checker_sagas.s13_sagas(evidence),
         checker_sagas.s14_compensation(evidence),
         checker_answers.s15_no_way_back(evidence, operations),
-        checker_answers.s16_repeats(operations),
+        checker_answers.s16_repeats(evidence, operations),
         checker_answers.s17_own_answers(evidence, operations),
         checker_sagas.l2_rest(evidence, checker_answers.accepted(operations)),
     )

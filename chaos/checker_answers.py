@@ -69,13 +69,20 @@ def s15_no_way_back(evidence: Evidence, operations: Sequence[Operation]) -> Resu
     )
 
 
-def s16_repeats(operations: Sequence[Operation]) -> Result:
+def s16_repeats(evidence: Evidence, operations: Sequence[Operation]) -> Result:
+    """A key that is not kept would make another order of the next repeat."""
+    made, there = _made_by_key(evidence), {order.id for order in evidence.orders}
+    forgotten = [
+        f"the key {each.begin.key} made {_answer(each)} and is not kept"
+        for each in _orders(operations)
+        if each.begin.key and each.outcome == "ok" and each.begin.key not in made and _answer(each) in there
+    ]
     repeated = {key: tries for key, tries in _by_key(operations).items() if len(tries) > 1}
     return result(
         "S16 HTTP idempotency",
         "A repeated request was answered with the same order; another body under its key never was.",
         sum(map(len, repeated.values())),
-        (told for key, tries in repeated.items() for told in _unlike(key, tries)),
+        (*forgotten, *(told for key, tries in repeated.items() for told in _unlike(key, tries))),
     )
 
 

@@ -119,13 +119,18 @@ def _told_wrongly(evidence: Evidence) -> Iterator[str]:
 
 
 def _log_apart(evidence: Evidence) -> Iterator[str]:
-    """What the orchestrator sent stands in its log and in its outbox, once each."""
+    """What the orchestrator sent stands in its log and in its outbox, once each; all of it says the same."""
     lines = Counter(line.event_id for line in evidence.saga_log if line.kind in {"command", "event"})
     events = {e.id for e in evidence.outbox if e.service == ORDER.name and e.topic != CANARY.name}
     for event_id in sorted(events | {i for i in lines if i}):
         if (lines[event_id], event_id in events) != (1, True):
             where = "in" if event_id in events else "not in"
             yield f"{event_id} is {lines[event_id]} times in the sagas' log and {where} the outbox"
+    written = {event.id: (event.key, event.type) for event in evidence.outbox}
+    for line in evidence.saga_log:
+        told = line.saga_id, line.message_type
+        if line.event_id and written.get(line.event_id, told) != told:
+            yield f"the sagas' log has {line.event_id} as {told}, the outbox as {written[line.event_id]}"
 
 
 def _moved_silently(evidence: Evidence) -> Iterator[str]:

@@ -18,6 +18,7 @@ import psutil
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from chaos import drawing, measures
+from chaos.checker_answers import accepted
 from chaos.drawing import draw
 from chaos.evidence import Evidence
 from chaos.history import Operation
@@ -76,6 +77,7 @@ def write(folder: Path, run: Run) -> dict[str, Any]:
 def summary(run: Run, struck: Sequence[Struck]) -> dict[str, Any]:
     """What result.json holds."""
     placed = {each.begin.key for each in run.operations if each.begin.kind == "place"}
+    own = accepted(run.operations)
     began = min((each.begin.wall for each in run.operations), default=0.0)
     return {
         "scenario": run.about.scenario,
@@ -87,7 +89,7 @@ def summary(run: Run, struck: Sequence[Struck]) -> dict[str, Any]:
         "began": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
         "duration_seconds": round(measures.length(run.operations), 1),
         "orders": len(placed),
-        "events": len(run.evidence.outbox),
+        "events": sum(event.key in own for event in run.evidence.outbox),
         "bounds": _bounds(run, len(placed), sum(bool(each.effect) for each in struck)),
         "operations": _operations(run.operations),
         "faults": _by_kind(struck),

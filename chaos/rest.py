@@ -77,4 +77,4 @@ def _written(endpoints: Endpoints, topics: Sequence[str]) -> set[str]:
 def _named(what: str, ids: Iterable[str]) -> list[str]:
     found = sorted(ids)
     more = ", …" if len(found) > NAMED_MAX else ""
-    return [f"{len(found)} {what}: {', '.join(found[:NAMED_MAX])}{more}"] if found else []
+    return [f"{what}: {len(found)} ({', '.join(found[:NAMED_MAX])}{more})"] if found else []

@@ -18,8 +18,9 @@ def assert_nothing_lost_or_doubled(
 
     broken = {each.name: each.violations for each in check(evidence, placed) if each.verdict == "invalid"}
 
-    assert broken == {}
-    assert {order.id: order.status for order in evidence.orders if order.status not in FINAL} == {}
+    assert broken == {}, broken
+    waiting = {order.id: order.status for order in evidence.orders if order.status not in FINAL}
+    assert waiting == {}, waiting
 
 
 def gathered(system: RunningSystem, within_seconds: float = 90):

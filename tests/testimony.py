@@ -61,6 +61,7 @@ WAYS = {
         ("order.failed.v1", "COMPENSATED"),
     ],
 }
+PAID = {"COMPLETED": "CAPTURED", "FAILED": "DECLINED", "OUT_OF_STOCK": "REFUNDED"}
 FENCES = {
     "COMPLETED": {"payment": "done", "inventory": "done"},
     "FAILED": {"payment": "refused"},
@@ -90,7 +91,7 @@ class World:
             self.tell(order_id, kind, status, at + place / 10)
         captured = PRICE if end != "FAILED" else 0
         refunded = PRICE if end == "OUT_OF_STOCK" else 0
-        self.add("payments", Payment(order_id, "-", PRICE, captured, refunded))
+        self.add("payments", Payment(order_id, PAID[end], PRICE, captured, refunded))
         steps = {"payment": "charge", "inventory": "reserve"}
         self.add("fences", *(Fence(s, order_id, steps[s], state) for s, state in FENCES[end].items()))
         if end != "FAILED":

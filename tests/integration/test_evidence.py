@@ -1,6 +1,7 @@
 """Evidence is gathered as an auditor: every table as it is, and nothing can be changed on the way."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -8,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chaos.collect import connected, read_database
 from chaos.evidence import Endpoints
+from chaos.rest import at_rest
 from contracts.messages import Item
 from contracts.services import AUDITOR_ROLE, SERVICES
 from order import handlers
@@ -18,7 +20,7 @@ from order.saga import Patience
 def endpoints(databases, migrated):
     password = (migrated[1] / AUDITOR_ROLE).read_text().strip()
     return Endpoints(
-        bootstrap_servers="nowhere",
+        bootstrap_servers="127.0.0.1:1",
         databases={
             s.name: databases.admin(s.name).set(username=AUDITOR_ROLE, password=password) for s in SERVICES
         },
@@ -74,3 +76,17 @@ def test_nothing_can_be_changed(endpoints, order_id):
         connected(endpoints, "order") as connection,
     ):
         connection.execute(text("DELETE FROM orders"))
+
+
+def test_what_is_still_under_way_is_named(endpoints, order_id):
+    assert at_rest(endpoints, 0) == [f"sagas under way: 1 ({order_id})"]
+
+
+def test_what_cannot_be_asked_counts_as_open(endpoints, free_port):
+    away = {
+        service: url.set(host="127.0.0.1", port=free_port()) for service, url in endpoints.databases.items()
+    }
+
+    [told] = at_rest(replace(endpoints, databases=away), 0)
+
+    assert told.startswith("it cannot be told: ")

@@ -242,6 +242,35 @@ DAMAGE = {
         changed("reservations", of(COMPLETED), status="RELEASED"),
         set(),
     ),
+    "S11: a call is still to be made": ("S11", changed("intents", of(FAILED), state="REQUESTED"), set()),
+    "S11: a payment says something else": (
+        "S11",
+        changed("payments", of(COMPLETED), status="DECLINED"),
+        set(),
+    ),
+    "S11: the gateway has forgotten a charge": (
+        "S11",
+        without("gateway", lambda g: g.key == f"charge-{FAILED}"),
+        set(),
+    ),
+    "S12: a movement is no such thing": (
+        "S12",
+        changed("stock_moves", of(COMPLETED, movement="sell"), movement="lend"),
+        set(),
+    ),
+    "S12: something else was reserved": (
+        "S12",
+        changed("reservations", of(COMPLETED), items=(("PIZZA", 2),)),
+        set(),
+    ),
+    "S12: the stock of a sku is gone": ("S12", without("stock", lambda s: s.sku == "PIZZA"), set()),
+    "S1: log and outbox tell different things": (
+        "S1",
+        changed(
+            "saga_log", of(COMPLETED, message_type="payment.captured.v1"), message_type="stock.reserved.v1"
+        ),
+        set(),
+    ),
     "S13: a saga ended twice": ("S13", ways_end_twice(), set()),
     "S13: order and saga disagree": ("S13", changed("sagas", of(FAILED), status="COMPLETED"), {"S14"}),
     "S13: a saga is under way at rest": ("S13", changed("sagas", of(FAILED), status="RUNNING"), set()),
@@ -264,7 +293,7 @@ DAMAGE = {
                 number=80, movement="release", on_hand=0, reserved=0
             ),
         ),
-        set(),
+        {"S12"},
     ),
     "L2: something is still open": ("L2", replace(GOOD, still_open=("1 sagas under way: x",)), set()),
 }
@@ -297,6 +326,7 @@ HISTORIES = {
         "S16",
         [placed(COMPLETED), placed(COMPLETED, "fail", "repeat", status=422)],
     ),
+    "S16: a key was forgotten": ("S16", [placed(COMPLETED, key="key-forgotten")]),
     "S17: another's order was shown": ("S17", [looked(COMPLETED, "PENDING", told_of=FAILED)]),
     "S17: one order was answered to two keys": (
         "S17",
@@ -399,13 +429,22 @@ def test_a_parked_reply_waits_in_plain_sight():
 
 
 def test_what_a_person_settled_is_theirs_to_account_for():
-    kept = changed("payments", of(SOLD_OUT), refunded=0)
+    kept = changed("payments", of(SOLD_OUT), refunded=0, status="CAPTURED")
     kept = replace(kept, money=tuple(m for m in kept.money if not of(SOLD_OUT, operation="refund")(m)))
-    kept = replace(kept, gateway=tuple(g for g in kept.gateway if g.key != f"refund-{SOLD_OUT}"))
+    refused = tuple(g._replace(declined="no") if g.key == f"refund-{SOLD_OUT}" else g for g in kept.gateway)
+    kept = replace(kept, gateway=refused)
     note = GOOD.saga_log[0]._replace(number=0, saga_id=SOLD_OUT, kind="resolve", status="RUNNING")
 
     assert broken(kept) == {"S11"}
     assert broken(replace(kept, saga_log=(note, *kept.saga_log))) == set()
+
+
+def test_a_call_that_a_person_has_settled_may_stay_unanswered():
+    asked = changed("intents", of(FAILED), state="REQUESTED")
+    note = GOOD.saga_log[0]._replace(number=0, saga_id=FAILED, kind="resolve", status="RUNNING")
+
+    assert broken(asked) == {"S11"}
+    assert broken(replace(asked, saga_log=(note, *asked.saga_log))) == set()
 
 
 def waiting_for_a_person(order_id, *lines):
