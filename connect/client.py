@@ -117,7 +117,7 @@ class ConnectClient:
         """Ask for what must be there: without the connector, or the worker still starting, it is not."""
         answer = self._ask(method, path, body)
         if answer is None:
-            raise ConnectError(f"Connect knows nothing of {path.partition('?')[0]}")
+            raise ConnectError(f"Connect knows nothing of {path.partition('?')[0]}, or is still starting")
         return answer
 
     def _ask(self, method: Method, path: str, body: Mapping[str, Any] | None = None) -> Any:

@@ -60,6 +60,10 @@ def up(state: Path, port_offset: int, failures: float, deadline: int) -> None:
     else:
         now = _start(wish, console)
     click.echo(status.where_to_look(now, state))
+    for name in status.held(now, state):
+        click.echo(
+            f"warning: {name} is paused, as a person has left it: ./run connect resume {name}", err=True
+        )
 
 
 def _start(wish: launch.Wish, console: Console) -> StackRecord:
@@ -110,6 +114,8 @@ def logs_command(name: str, follow: bool, lines: int, state: Path) -> None:
     path = logs_there[name]
     for line in logfiles.tail(path, lines):
         click.echo(line)
+    if not path.stat().st_size:
+        click.echo(f"{name} has logged nothing.", err=True)
     if follow:
         _follow(path)
 

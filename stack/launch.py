@@ -17,9 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from connect import jars
-from runtime.environment import Environment
 from runtime.waiting import until
-from stack import class_archive, credentials, disk, java, ports, postgres_home, progress, record
+from stack import class_archive, credentials, disk, java, options, ports, postgres_home, progress, record
 from stack.errors import NotReady, StackError
 from stack.layout import DEADLINE_SECONDS, DEFAULT_STATE, ROOT, Layout, cache_folder
 from stack.leash import leashed
@@ -69,7 +68,7 @@ class Wish:
             payment_failure_rate=self.failure_rate,
             stock_failure_rate=self.failure_rate,
             order_deadline_seconds=self.deadline_seconds,
-            rate_limit=Environment().text("RATE_LIMIT", "off"),
+            rate_limit=options.rate_limit(),
             detour=self.detour,
         )
 
@@ -86,6 +85,7 @@ def prepare(wish: Wish, console: Console) -> None:
     """Fetch what is missing and look for what would fail later. Raises NotReady."""
     wish.state.mkdir(parents=True, exist_ok=True)
     disk.check(wish.state)
+    options.rate_limit()
     _check_ports(wish)
     java.find_or_install(console.print)
     fetch_jars(console)

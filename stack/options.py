@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from runtime.environment import Environment
 from stack import ports
 from stack.layout import DEADLINE_SECONDS, DEFAULT_STATE
+from web.rate_limit import FORM, parse_rate_limit
 
 
 def _offset(_context: click.Context, _parameter: click.Parameter, value: int) -> int:
@@ -53,3 +55,11 @@ deadline_option = click.option(
     help="Seconds that an answer may take before its order turns round; twice that to compensate.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
+
+
+def rate_limit() -> str:
+    """RATE_LIMIT, refused here when it is none: a service would only end."""
+    environment = Environment()
+    environment.parsed("RATE_LIMIT", parse_rate_limit, "off", FORM)
+    environment.check()
+    return environment.text("RATE_LIMIT", "off")

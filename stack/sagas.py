@@ -76,7 +76,8 @@ def list_command(
     for each in found:
         click.echo(_line(each))
     if not found:
-        click.echo("No saga is like that.", err=True)
+        asked = where or step or older_than
+        click.echo("No saga is like that." if asked else "No order is under way.", err=True)
 
 
 @sagas_group.command("show")
@@ -98,7 +99,8 @@ def _line(saga: dict[str, Any]) -> str:
     cause = saga["cause"]
     why = f"  ({_words(cause['why'], cause['step'], cause['detail'])})" if cause else ""
     waits = f"  waits for {', '.join(saga['awaits'])}" if saga["awaits"] else ""
-    return f"{saga['order_id']}  {saga['saga']['state']:15}  {saga['waiting_seconds']:8.0f} s{waits}{why}"
+    moved = f"moved {saga['waiting_seconds']:.0f} s ago"
+    return f"{saga['order_id']}  {saga['saga']['state']:15}  {moved:16}{waits}{why}".rstrip()
 
 
 def entry_line(entry: dict[str, Any]) -> str:

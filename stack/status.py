@@ -12,6 +12,7 @@ from rich.table import Table
 
 from connect import operations
 from connect.client import ConnectError
+from connect.health import HELD
 from contracts.services import SERVICES
 from stack import postgres_home, probes, record, topology
 from stack.layout import DEFAULT_STATE, Layout
@@ -21,6 +22,7 @@ from stack.record import NodeRecord, Phase, StackRecord, State
 GREEN, RED, GREY = "green", "red", "grey"
 EXIT_CODE = {GREEN: 0, RED: 1, GREY: 2}
 NOT_RUNNING = 3
+_SAYS = {GREEN: "green: all is well", RED: "red: something does not run as it should", GREY: "grey: starting"}
 
 
 def show(state: Path, *, as_json: bool) -> int:
@@ -89,6 +91,12 @@ Stop:        ./run down{where}
 """
 
 
+def held(now: StackRecord, state: Path) -> list[str]:
+    """The connectors that somebody has paused: orders are taken, and do not go on."""
+    layout = Layout(state=state, port_offset=now.port_offset)
+    return [each["name"] for each in _connectors(now, layout) if each["state"] in HELD]
+
+
 def _verdict(now: StackRecord | None, connectors: list[dict[str, Any]]) -> str:
     if now is None or now.phase is not Phase.READY:
         return RED if now and now.phase is Phase.FAILED else GREY
@@ -103,7 +111,7 @@ def _verdict(now: StackRecord | None, connectors: list[dict[str, Any]]) -> str:
 
 
 def _process(node: NodeRecord) -> dict[str, Any]:
-    fields = ("name", "kind", "pid", "address", "state")
+    fields = ("name", "kind", "pid", "address", "state", "restarts")
     return {field: getattr(node, field) for field in fields}
 
 
@@ -123,14 +131,16 @@ def _connectors(now: StackRecord, layout: Layout) -> list[dict[str, Any]]:
 
 
 def _print_tables(now: StackRecord, report: dict[str, Any]) -> None:
-    console = Console()
-    processes = Table("process", "kind", "pid", "address", "state", "restarts", title=f"{report['verdict']}")
+    """Names and addresses are there to be copied, so nothing is cut off, however narrow the terminal."""
+    console = Console(soft_wrap=True)
+    processes = Table("process", "pid", "address", "state", "restarts", box=None, pad_edge=False)
     for node in now.processes:
-        processes.add_row(
-            node.name, node.kind, str(node.pid or ""), node.address, node.state, str(node.restarts or "")
-        )
-    console.print(processes)
+        processes.add_row(node.name, str(node.pid or ""), node.address, node.state, str(node.restarts or ""))
+    for column in processes.columns:
+        column.no_wrap, column.overflow = True, "ignore"
+    console.print(processes, crop=False)
     for each in report["connectors"]:
         console.print(
             f"connector {each['name']}: {each['state']}, tasks {', '.join(each['tasks']) or 'none'}"
         )
+    console.print(_SAYS[report["verdict"]])

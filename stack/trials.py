@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import click
 from rich.console import Console
 
 from runtime.stopping import stop_requested
-from stack import demo, java, launch, status
+from stack import demo, java, launch, record, status
 from stack.errors import StackError
 from stack.layout import ROOT, Layout
 from stack.options import failures_option, json_option
@@ -39,9 +41,15 @@ def demo_command(once: bool, failures: float, as_json: bool) -> None:
         if not once:
             click.echo(status.where_to_look(now, wish.state))
             console.print("Ctrl-C stops everything.")
-            stop_requested().wait()
+            _wait(stop_requested(), wish.state)
         if not good:
             raise StackError("an order did not end as it should have")
+
+
+def _wait(stop: threading.Event, state: Path) -> None:
+    """Until we are asked to stop, or somebody has stopped the system from elsewhere."""
+    while record.running_parent(state) and not stop.wait(1.0):
+        continue
 
 
 @click.command("test", context_settings={"ignore_unknown_options": True})
