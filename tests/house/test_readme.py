@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from chaos.scenarios import BY_NAME
 from order.saga import NEWEST
 from saga.diagram import mermaid
 from stack.cli import cli
@@ -49,6 +50,18 @@ def test_every_link_leads_somewhere():
     assert missing == []
 
 
+def test_what_the_guarantees_are_shown_by_exists():
+    text = (ROOT / "docs" / "guarantees.md").read_text()
+    tests = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    scenarios = re.findall(r"`\./run chaos ([\w-]+)`", text)
+
+    missing = [f"{path}::{name}" for path, name in tests if f"def {name}(" not in (ROOT / path).read_text()]
+
+    assert tests
+    assert missing == []
+    assert set(scenarios) <= set(BY_NAME)
+
+
 def test_the_pipeline_runs_the_readmes_test_command():
     assert "./run test" in README
     assert re.search(r"^(exec )?\./run test$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
@@ -62,7 +75,21 @@ def test_the_entry_explains_itself():
 
 
 @pytest.mark.parametrize(
-    "word", ["up", "down", "reset", "status", "logs", "demo", "test", "connect", "dead-letters", "sagas"]
+    "word",
+    [
+        "up",
+        "down",
+        "reset",
+        "status",
+        "logs",
+        "demo",
+        "test",
+        "connect",
+        "dead-letters",
+        "sagas",
+        "audit",
+        "chaos",
+    ],
 )
 def test_the_readme_names_every_command(word):
     assert f"./run {word}" in README
