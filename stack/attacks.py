@@ -18,6 +18,7 @@ from chaos import targets
 from chaos.attack import Attack, fight, judge
 from chaos.evidence import Endpoints
 from chaos.faults import Ground
+from chaos.largest import note_largest
 from chaos.network import Network
 from chaos.poison import DATABASES, STRANGER
 from chaos.scenarios import BY_NAME, NETWORK, PARKING, SCENARIOS, TWINS, Scenario
@@ -26,10 +27,12 @@ from chaos.zombie import ADMIN_DATABASE
 from runtime.stopping import stop_requested
 from stack import launch, prey, record
 from stack.errors import NotReady
-from stack.layout import DEFAULT_STATE, Layout
+from stack.layout import DEFAULT_STATE, ROOT, Layout
 from stack.ports import HOST
 
 INTERRUPTED = 130
+# A document that runs keep up to date themselves.
+LARGEST = ROOT / "docs" / "chaos-results.md"
 EXIT_CODE = {"valid": 0, "invalid": 1, "unknown": 2}
 
 
@@ -118,6 +121,8 @@ def _run(attack: Attack, system: System) -> int:
     for each in told["invariants"]:
         click.echo(f"{each['verdict']:8} {each['name']}: {each['found']} of {each['checked']} broke it")
     click.echo("\n".join([f"{told['verdict']}: {attack.folder / 'report.html'}", *told["reasons"]]))
+    if note_largest(LARGEST, told):
+        click.echo(f"The largest run so far: noted in {LARGEST}")
     return EXIT_CODE[told["verdict"]]
 
 

@@ -82,15 +82,19 @@ def repair_command(dry_run: bool, yes: bool, reason: str, state: Path) -> int:
     return 0
 
 
+def keep(layout: Layout, done: Recovery) -> None:
+    """Put on record what is done to a relay."""
+    kept = recoveries.Recovery(done.kind, [done.service], done.topics, done.by, done.reason)
+    with audit_database(layout) as engine, engine.begin() as connection:
+        recoveries.record(connection, kept)
+
+
 def after_recovery(layout: Layout, done: Sequence[Recovery]) -> None:
-    """Put what was done to the relays on record, and send what they have missed."""
+    """Let the auditor say what the relays have missed, and send it."""
+    click.echo("waiting for the auditor to say what is missing")
     with audit_database(layout) as engine:
-        with engine.begin() as connection:
-            for each in done:
-                kept = recoveries.Recovery(each.kind, [each.service], each.topics, each.by, each.reason)
-                recoveries.record(connection, kept)
-            now = connection.execute(recoveries.NOW).scalar_one()
-        click.echo("waiting for the auditor to say what is missing")
+        fresh_report(engine)  # It has seen by then what was made anew, and awaits what was in it.
+        now = _asked(engine, lambda connection: connection.execute(recoveries.NOW).scalar_one())
         until(
             partial(_asked, engine, partial(recoveries.is_decided, before=now)),
             within_seconds=DECIDED_SECONDS_MAX,

@@ -35,7 +35,6 @@ DATA = (
     "gateway.sqlite*",
     "postgres.*",
     "state.json*",
-    "recoveries.jsonl",
 )
 
 # The lock of a temporary folder's owner.

@@ -25,8 +25,6 @@ from stack.options import state_option
 
 # What a recovery needs of a stack that cannot start: databases, brokers and Connect.
 NEEDED = ("migrate", "topics", *CONNECT_WORKERS)
-# Every loss that was made good, one JSON object a line: kept by `reset` only as long as all data is.
-NOTED = "recoveries.jsonl"
 
 Note = Callable[[Recovery], None]
 Repair = Callable[[Layout, Sequence[Recovery]], None]
@@ -65,7 +63,7 @@ def recover(
         return []
     if not confirm():
         return []
-    recoveries = recovery.recover(_means(layout, note or partial(_note, layout.state / NOTED)), planned)
+    recoveries = recovery.recover(_means(layout, note or partial(audits.keep, layout)), planned)
     if repair is not None:
         repair(layout, recoveries)
     return recoveries
@@ -126,9 +124,3 @@ def _means(layout: Layout, note: Note) -> Means:
         click.echo,
         note,
     )
-
-
-def _note(path: Path, each: Recovery) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(asdict(each), default=str) + "\n")
-        file.flush()
