@@ -61,7 +61,7 @@ def _saga_effects(evidence: Evidence) -> Iterator[str]:
     """Each reply has one line in its saga's log, whether it was waited for or not."""
     lines = Counter(each.event_id for each in evidence.saga_log if each.event_id and each.kind in _RECEIVED)
     received = {receipt.event_id for receipt in evidence.inbox if receipt.consumer == ORDER.name}
-    waiting = {letter.event_id for letter in evidence.dead_letters if not letter.settled}
+    waiting = {letter.event_id for letter in evidence.dead_letters if not letter.redriven}
     for event_id in received - waiting:
         if lines[event_id] != 1:
             yield f"{event_id} was received and is {lines[event_id]} times in the sagas' log"
@@ -73,7 +73,7 @@ def _without_fence(evidence: Evidence) -> Iterator[str]:
     """A command that a participant has received went through the fence of its step."""
     commands = {event.id: event for event in evidence.outbox if event.type in _STEPS}
     fences = {(fence.service, fence.saga_id, fence.step) for fence in evidence.fences}
-    parked = {(letter.consumer, letter.event_id) for letter in evidence.dead_letters if not letter.settled}
+    parked = {(letter.consumer, letter.event_id) for letter in evidence.dead_letters if not letter.redriven}
     for receipt in evidence.inbox:
         command = commands.get(receipt.event_id)
         if command is None or (receipt.consumer, receipt.event_id) in parked:

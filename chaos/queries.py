@@ -33,7 +33,8 @@ INBOX = text("""
 """)
 
 DEAD_LETTERS = text("""
-    SELECT consumer, event_id::text, topic, partition, "offset", key, state, settled_at IS NOT NULL
+    SELECT consumer, event_id::text, topic, partition, "offset", key, state,
+           outcome IS NOT DISTINCT FROM 'redriven'
     FROM dead_letters ORDER BY id
 """)
 

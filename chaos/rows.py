@@ -82,7 +82,7 @@ class Letter(NamedTuple):
     offset: int
     key: str
     state: str
-    settled: bool
+    redriven: bool  # not so while it waits, and never once it was discarded
 
 
 class Fence(NamedTuple):

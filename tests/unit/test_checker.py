@@ -401,7 +401,7 @@ def test_a_repeat_that_was_asked_for_is_told_and_is_no_violation():
 
 def test_records_past_the_outbox_must_be_announced_and_parked():
     stray = record_of(CAPTURED)._replace(offset=99, id="", source="/chaos")
-    letter = Letter("order", None, stray.topic, 0, 99, "key", "stray", settled=False)
+    letter = Letter("order", None, stray.topic, 0, 99, "key", "stray", redriven=False)
 
     announced = replace(in_log_and_reread(stray), strangers=("/chaos",))
 
@@ -422,7 +422,7 @@ def test_an_offset_that_ran_ahead_is_named_as_such():
 
 
 def test_a_parked_reply_waits_in_plain_sight():
-    letter = Letter("order", CAPTURED, "payment-success", 0, 0, COMPLETED, "culprit", settled=False)
+    letter = Letter("order", CAPTURED, "payment-success", 0, 0, COMPLETED, "culprit", redriven=False)
     unlogged = changed("saga_log", lambda line: line.event_id == CAPTURED, event_id=None)
 
     assert broken(replace(unlogged, dead_letters=(letter,))) == set()
