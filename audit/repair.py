@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from audit.recoveries import Recovery, record
 from runtime.errors import NeverlostError
 
 # Two repairs at once would send everything twice: harmless, and yet not what either meant.
@@ -45,6 +46,12 @@ _EXPECT_ANEW = text("""
 """)
 
 
+_MADE_ANEW = text("""
+    SELECT DISTINCT detail ->> 'topic' FROM findings
+    WHERE kind = 'topic-made-anew' AND explained_by IS NULL ORDER BY 1
+""")
+
+
 class RepairBusy(NeverlostError):  # noqa: N818 - it says what happened
     """Another repair is at work."""
 
@@ -66,8 +73,15 @@ def missing(connection: Connection) -> list[Missing]:
     return [Missing(row.service, row.event_id, row.topic, row.key, row.why) for row in rows]
 
 
+def made_anew(connection: Connection) -> list[str]:
+    """The topics that were deleted and made again, and that nobody has accounted for yet."""
+    return list(connection.execute(_MADE_ANEW).scalars())
+
+
 def send_again(audit: Engine, repairs: Mapping[str, Engine], done_by: str, reason: str) -> list[Missing]:
     """Send everything that is missing, and await it anew; answers with what was sent.
+
+    With that a topic that was made anew has what it had, as far as it was found missing: it is on record.
 
     `repairs` are the services' databases as their repair roles. Raises RepairBusy. When interrupted, what
     was sent and is still held for lost is sent once more by the next repair.
@@ -81,6 +95,9 @@ def send_again(audit: Engine, repairs: Mapping[str, Engine], done_by: str, reaso
             lsn = _copy(repairs[service], ids, done_by, reason)
             connection.execute(_AWAIT_ANEW, {"ids": ids, "lsn": lsn})
             connection.execute(_EXPECT_ANEW, {"ids": ids})
+        if found or made_anew(connection):
+            services = sorted({each.service for each in found})
+            record(connection, Recovery("repair", services, made_anew(connection), done_by, reason))
     return found
 
 

@@ -70,13 +70,18 @@ def repair_command(dry_run: bool, yes: bool, reason: str, state: Path) -> int:
     with audit_database(layout) as engine:
         fresh_report(engine)
         with engine.connect() as connection:
-            found = repair.missing(connection)
+            found, anew = repair.missing(connection), repair.made_anew(connection)
+        for topic in anew:
+            click.echo(f"topic {topic} was deleted and made anew; what it had and is missing is told here")
         for each in found:
             click.echo(f"{each.event_id}  {each.service} → {each.topic}  order {each.key}  {each.why}")
         if not found:
             click.echo("Nothing is missing.")
+        if not found and not anew:
             return 0
-        if dry_run or not (yes or click.confirm(f"Send these {len(found)} again?")):
+        if dry_run or not (
+            yes or click.confirm(f"Send these {len(found)} again, and keep on record that it was done?")
+        ):
             return 1
         send(layout, engine, reason)
     return 0
