@@ -79,9 +79,7 @@ def repair_command(dry_run: bool, yes: bool, reason: str, state: Path) -> int:
             click.echo("Nothing is missing.")
         if not found and not anew:
             return 0
-        if dry_run or not (
-            yes or click.confirm(f"Send these {len(found)} again, and keep on record that it was done?")
-        ):
+        if dry_run or not (yes or click.confirm(f"Send these {len(found)} again, on record?")):
             return 1
         send(layout, engine, reason)
     return 0
