@@ -25,6 +25,7 @@ from tests.running_system import RunningSystem
 
 KEEP_MB = 48
 SEGMENT_MB = 16
+COLUMNS = "aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id, traceparent"
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +148,50 @@ def green(system):
     return report
 
 
+def content(system):
+    return until(
+        lambda: green(system),
+        within_seconds=60,
+        what="the auditor to be content",
+        retry_on=(AssertionError,),
+    )
+
+
+def test_the_auditor_is_content_with_a_system_that_works(system):
+    orders = [system.place(token=token) for token in ("tok_ok", "tok_declined", "tok_ok")]
+    for order in orders:
+        system.final_status(order)
+    report = content(system)
+    told = system.run("audit")
+
+    counts = ("lost", "duplicated", "phantom", "reordered", "repeated", "late")
+    assert {report[name]["count"] for name in counts} == {0}
+    assert report["checked"] >= 6 + 4 + 6
+    assert {each["verdict"] for each in report["invariants"]} == {"green"}
+    assert told.returncode == 0
+    assert told.stdout.splitlines()[-1].startswith("GREEN: ")
+
+
+def test_an_event_that_was_sent_again_on_purpose_is_listed_and_held_against_nobody(system, superuser):
+    order = system.place()
+    system.final_status(order)
+    superuser(
+        ORDER,
+        f"INSERT INTO outbox_replay (id, {COLUMNS}, created_at, requested_by, reason)"
+        f" SELECT id, {COLUMNS}, created_at, 'a test', 'to see it twice' FROM outbox"
+        " WHERE aggregateid = :order AND topic = 'payment-commands'",
+        order=order,
+    )
+
+    def listed():
+        return [each for each in green(system)["recoveries"] if each["reason"] == "to see it twice"]
+
+    [act] = until(listed, within_seconds=60, what="it to be listed", retry_on=(AssertionError,))
+
+    assert (act["kind"], act["done_by"], act["explains"]) == ("replay", "a test", 1)
+    assert system.run("audit", "repair", "--dry-run").stdout == "Nothing is missing.\n"
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kinds", [*AT_ONCE, *ALONE], ids=" ".join)
 def test_one_command_brings_relays_back(system, superuser, bring_about, kinds):
@@ -170,12 +215,7 @@ def test_one_command_brings_relays_back(system, superuser, bring_about, kinds):
 
     for order in accepted:
         assert system.final_status(order) != "CANCELLED"
-    report = until(
-        lambda: green(system),
-        within_seconds=60,
-        what="the auditor to be content",
-        retry_on=(AssertionError,),
-    )
+    report = content(system)
     assert set(kinds) <= {each["kind"] for each in report["recoveries"]}
     assert system.run("connect", "doctor").stdout.startswith("All is well")
     assert "No relay has lost anything" in system.run("connect", "recover", "--yes").stdout
