@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping
 
+import psycopg
 import structlog
 from confluent_kafka import KafkaException
 from sqlalchemy import URL, Engine
@@ -48,7 +49,7 @@ class Watch:
         """Whether there was more to read than a round takes in."""
         try:
             report = self._auditor.round()
-        except (SQLAlchemyError, KafkaException, NeverlostError) as error:
+        except (SQLAlchemyError, psycopg.Error, KafkaException, NeverlostError) as error:
             self._problems = {"audit": f"the last round failed: {_first_line(error)}"}
             self._tell(Verdict.GREY, list(self._problems.values()))
             return False

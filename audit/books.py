@@ -71,9 +71,9 @@ def stock_problems(books: StockBooks) -> list[str]:
         if books.stock.get(sku, none) != books.ledger.get(sku, none)
     ]
     return wrong + [
-        f"{sku}: {reserved} reserved, and orders hold {books.promised.get(sku, 0)}"
-        for sku, (_, reserved, _) in sorted(books.stock.items())
-        if reserved != books.promised.get(sku, 0)
+        f"{sku}: {books.stock.get(sku, none)[1]} reserved, and orders hold {books.promised.get(sku, 0)}"
+        for sku in sorted({*books.stock, *books.promised})
+        if books.stock.get(sku, none)[1] != books.promised.get(sku, 0)
     ]
 
 

@@ -2,14 +2,17 @@
 
 from sqlalchemy import text
 
-# Whatever touches an order makes its money and stock worth another look, once it has ended.
+# Whatever touches an order makes its money and stock worth another look, once it has ended: what a service
+# tells of it, and what comes again. A record alone proves no order, and its key may be anything.
 TOUCH_ORDERS = text("""
     INSERT INTO unsettled (order_id, final)
     SELECT touched.key, bool_or(touched.ends) OR EXISTS (
         SELECT FROM records WHERE records.key = touched.key AND records.topic = ANY(CAST(:final AS text[])))
-    FROM (SELECT key, topic = ANY(CAST(:final AS text[])) AS ends FROM arrivals
-          WHERE event_id IS NOT NULL AND topic <> :canary AND source = ANY(CAST(:sources AS text[]))
+    FROM (SELECT key, topic = ANY(CAST(:final AS text[])) AS ends FROM written WHERE topic <> :canary
+          UNION ALL
+          SELECT key, false FROM arrivals WHERE is_repeat AND topic <> :canary
     ) AS touched
+    WHERE touched.key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
     GROUP BY touched.key ORDER BY touched.key
     ON CONFLICT (order_id) DO UPDATE SET final = unsettled.final OR excluded.final
 """)
@@ -22,9 +25,11 @@ TO_SETTLE = text("""
     ORDER BY looked_at NULLS FIRST LIMIT :most
 """)
 SETTLED = text("DELETE FROM unsettled WHERE order_id = ANY(CAST(:ids AS text[]))")
+# What is wrong in another way than before is on the move, and gets its time anew.
 SUSPECT = text("""
     UPDATE unsettled SET looked_at = clock_timestamp(), problem = suspect.problem,
-        suspect_since = coalesce(suspect_since, clock_timestamp())
+        suspect_since = CASE WHEN unsettled.problem = suspect.problem THEN suspect_since
+                             ELSE clock_timestamp() END
     FROM unnest(CAST(:ids AS text[]), CAST(:problems AS text[])) AS suspect (id, problem)
     WHERE order_id = suspect.id
 """)

@@ -38,5 +38,5 @@ def _explain_replayed(connection: Connection, service: str, replayed: Iterable[R
         by_act.setdefault((row.requested_by, row.reason), []).append(row)
     for (done_by, reason), rows in by_act.items():
         act = {"service": service, "done_by": done_by, "reason": reason}
-        connection.execute(sql.NOTE_REPLAY, {**act, "done_at": max(row.created_at for row in rows)})
+        connection.execute(sql.NOTE_REPLAY, act)
         connection.execute(sql.EXPLAIN_REPLAYED, {**act, "ids": [str(row.id) for row in rows]})

@@ -11,10 +11,11 @@ OPEN_FINDINGS = text("""
     SELECT kind, subject, detail ->> 'event_id' AS event_id, detail ->> 'source' AS source FROM findings
     WHERE explained_by IS NULL AND kind IN ('repeated', 'reordered') ORDER BY found_at LIMIT :most
 """)
-# Rows in the replay table are recoveries too, whoever wrote them; told once for each who and why.
+# Rows in the replay table are recoveries too, whoever wrote them; told once for each who and why, as of
+# when it was seen: `created_at` there is when the event was first written.
 NOTE_REPLAY = text("""
-    INSERT INTO recoveries (kind, services, topics, done_by, reason, done_at)
-    SELECT 'replay', ARRAY[CAST(:service AS text)], '{}', :done_by, :reason, :done_at
+    INSERT INTO recoveries (kind, services, topics, done_by, reason)
+    SELECT 'replay', ARRAY[CAST(:service AS text)], '{}', :done_by, :reason
     WHERE NOT EXISTS (
         SELECT FROM recoveries WHERE kind = 'replay' AND services = ARRAY[CAST(:service AS text)]
         AND done_by = :done_by AND reason = :reason)

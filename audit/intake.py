@@ -21,13 +21,13 @@ _WRITTEN = ("uuid", "text", "text", "text", "int8", "bytea", "int8")
 _PARAMETERS: dict[Executable, dict[str, Any]] = {
     sql.MATCH: {"topics": [topic for topic, _ in READERS], "consumers": [reader for _, reader in READERS]},
     sql.FIND_GAPS: {"sources": SOURCES},
-    books_sql.TOUCH_ORDERS: {"final": list(FINAL_TOPICS), "canary": CANARY.name, "sources": SOURCES},
+    books_sql.TOUCH_ORDERS: {"final": list(FINAL_TOPICS), "canary": CANARY.name},
 }
 _STEPS: tuple[Executable, ...] = (
     sql.MARK_REPEATS,
     sql.FIND_REPEATS,
-    sql.FIND_ALTERED_REPEATS,
     sql.KEEP_RECORDS,
+    sql.FIND_ALTERED_REPEATS,
     sql.FIND_REORDERED,
     sql.FIND_STRAYS,
     sql.AWAIT_WRITTEN,

@@ -17,7 +17,7 @@ from runtime.database import COLUMN_TYPES, NAMES, one_of
 
 
 class Kind(StrEnum):
-    """What a finding says. All but `repeated` are wrong whatever explains them."""
+    """What a finding says. A recovery may explain what is repeated, reordered or made anew; no other."""
 
     PHANTOM = "phantom"
     REPEATED = "repeated"

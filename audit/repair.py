@@ -33,6 +33,8 @@ _SEND_AGAIN = text("""
            traceparent, created_at, :done_by, :reason
     FROM outbox WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY aggregateid, sequence
 """)
+# A day's rows go with its partition; what is gone cannot be sent, and stays lost.
+_STILL_THERE = text("SELECT id FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))")
 _NOW_AT = text("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
 
 # Awaited anew, from where the copy was written. The record to be seen is not known yet, so it lies ahead.
@@ -79,7 +81,7 @@ def made_anew(connection: Connection) -> list[str]:
 
 
 def send_again(audit: Engine, repairs: Mapping[str, Engine], done_by: str, reason: str) -> list[Missing]:
-    """Send everything that is missing, and await it anew; answers with what was sent.
+    """Send everything that is missing and that an outbox still has, and await it anew; answers with that.
 
     With that a topic that was made anew has what it had, as far as it was found missing: it is on record.
 
@@ -90,20 +92,27 @@ def send_again(audit: Engine, repairs: Mapping[str, Engine], done_by: str, reaso
         if not connection.execute(_ONLY_ONE).scalar_one():
             raise RepairBusy("another repair is at work")
         found = missing(connection)
+        sent = set[UUID]()
         for service in sorted({each.service for each in found}):
-            ids = [each.event_id for each in found if each.service == service]
-            lsn = _copy(repairs[service], ids, done_by, reason)
+            wanted = [each.event_id for each in found if each.service == service]
+            ids, lsn = _copy(repairs[service], wanted, done_by, reason)
             connection.execute(_AWAIT_ANEW, {"ids": ids, "lsn": lsn})
             connection.execute(_EXPECT_ANEW, {"ids": ids})
-        if found or made_anew(connection):
-            services = sorted({each.service for each in found})
-            record(connection, Recovery("repair", services, made_anew(connection), done_by, reason))
-    return found
+            sent.update(ids)
+        _keep(connection, found, done_by, reason)
+    return [each for each in found if each.event_id in sent]
 
 
-def _copy(engine: Engine, ids: Sequence[UUID], done_by: str, reason: str) -> int:
-    """At or behind the commit of the copies, in the WAL."""
+def _keep(connection: Connection, found: Sequence[Missing], done_by: str, reason: str) -> None:
+    topics, services = made_anew(connection), sorted({each.service for each in found})
+    if topics or services:
+        record(connection, Recovery("repair", services, topics, done_by, reason))
+
+
+def _copy(engine: Engine, wanted: Sequence[UUID], done_by: str, reason: str) -> tuple[list[UUID], int]:
+    """What was copied, and a place in the WAL at or behind the commit of the copies."""
     with engine.begin() as connection:
-        connection.execute(_SEND_AGAIN, {"ids": list(ids), "done_by": done_by, "reason": reason})
+        ids = list(connection.execute(_STILL_THERE, {"ids": list(wanted)}).scalars())
+        connection.execute(_SEND_AGAIN, {"ids": ids, "done_by": done_by, "reason": reason})
     with engine.connect() as connection:
-        return int(connection.execute(_NOW_AT).scalar_one())
+        return ids, int(connection.execute(_NOW_AT).scalar_one())

@@ -75,10 +75,6 @@ def as_json(counts: Counts, recoveries: Sequence[Body]) -> Body:
 
 def count(connection: Connection, scene: Scene) -> Counts:
     found = _findings(connection)
-    unsettled = connection.execute(sql.UNSETTLED, _LIMITS).all()
-    twice = [row.order_id for row in unsettled if row.problem == "an effect was had twice"]
-    others = [f"{row.order_id} ({row.problem})" for row in unsettled if row.order_id not in twice]
-    total = unsettled[0].total if unsettled else 0
     return Counts(
         checked=connection.execute(sql.CHECKED).scalar_one(),
         under_way=connection.execute(sql.UNDER_WAY).scalar_one(),
@@ -90,8 +86,8 @@ def count(connection: Connection, scene: Scene) -> Counts:
         repeated=found.get(Kind.REPEATED, Count()),
         reordered=found.get(Kind.REORDERED, Count()),
         altered=found.get(Kind.ALTERED, Count()),
-        doubled=Count(len(twice), twice),
-        books=Count(total - len(twice), others),
+        doubled=_count(connection, sql.DOUBLED),
+        books=_count(connection, sql.UNSETTLED),
         made_anew=found.get(Kind.TOPIC_MADE_ANEW, Count()).ids,
         stock=scene.stock,
         slots={name: slot.wal_status if slot else "missing" for name, slot in scene.slots.items()},
@@ -110,14 +106,14 @@ def _count(connection: Connection, statement: Any) -> Count:
 
 
 def _findings(connection: Connection) -> dict[str, Count]:
-    rows = connection.execute(sql.OPEN_FINDINGS, {"most": IDS_MAX * len(Kind)}).all()
+    rows = connection.execute(sql.OPEN_FINDINGS, _LIMITS).all()
     ids: dict[str, list[str]] = {}
     for row in rows:
         ids.setdefault(row.kind, []).append(
             row.detail.get("topic" if row.kind == Kind.TOPIC_MADE_ANEW else "event_id") or row.subject
         )
     totals = {row.kind: row.total for row in rows}
-    return {kind: Count(totals[kind], found[:IDS_MAX]) for kind, found in ids.items()}
+    return {kind: Count(totals[kind], found) for kind, found in ids.items()}
 
 
 def _recoveries(connection: Connection) -> list[Body]:

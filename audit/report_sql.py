@@ -19,10 +19,11 @@ LATE = text("""
 """)
 UNDER_WAY = text("SELECT (SELECT count(*) FROM awaited) + (SELECT count(*) FROM unread)")
 OPEN_FINDINGS = text("""
-    SELECT kind, subject, detail, count(*) OVER (PARTITION BY kind) AS total FROM (
-        SELECT kind, subject, detail, row_number() OVER (PARTITION BY kind ORDER BY found_at) AS place
+    SELECT kind, subject, detail, total FROM (
+        SELECT kind, subject, detail, count(*) OVER (PARTITION BY kind) AS total,
+               row_number() OVER (PARTITION BY kind ORDER BY found_at) AS place
         FROM findings WHERE explained_by IS NULL
-    ) AS numbered ORDER BY kind, place LIMIT :most
+    ) AS numbered WHERE place <= :most ORDER BY kind, place
 """)
 # A number that is awaited is late or lost, and told as that.
 GAPS = text("""
@@ -33,17 +34,26 @@ GAPS = text("""
     LIMIT :most
 """)
 # Seen to be wrong for longer than a command that is on its way could need.
-UNSETTLED = text("""
-    SELECT order_id, problem, count(*) OVER () AS total FROM unsettled
+DOUBLED = text("""
+    SELECT order_id, count(*) OVER () FROM unsettled
     WHERE suspect_since < clock_timestamp() - make_interval(secs => :late_seconds)
-      AND problem <> 'a dead letter of it waits'
+      AND problem = 'an effect was had twice'
+    ORDER BY suspect_since LIMIT :most
+""")
+UNSETTLED = text("""
+    SELECT order_id || ' (' || problem || ')', count(*) OVER () FROM unsettled
+    WHERE suspect_since < clock_timestamp() - make_interval(secs => :late_seconds)
+      AND problem NOT IN ('an effect was had twice', 'a dead letter of it waits')
     ORDER BY suspect_since LIMIT :most
 """)
 CHECKED = text("SELECT coalesce(sum(written), 0)::bigint FROM days")
 RECOVERIES = text("""
     SELECT id, kind, services, topics, done_by, reason, done_at,
-           (SELECT count(*) FROM findings WHERE explained_by = recoveries.id) AS explains
-    FROM recoveries ORDER BY id DESC LIMIT :most
+           coalesce(explained.count, 0) AS explains
+    FROM recoveries LEFT JOIN (
+        SELECT explained_by, count(*) FROM findings WHERE explained_by IS NOT NULL GROUP BY explained_by
+    ) AS explained ON explained_by = id
+    ORDER BY id DESC LIMIT :most
 """)
 STORE = text("""
     INSERT INTO report (id, began_at, body) VALUES (1, :began_at, CAST(:body AS jsonb))

@@ -39,7 +39,7 @@ _RECEIVED = text("""
 """)
 
 _REPLAYED = text("""
-    SELECT DISTINCT ON (id) id, requested_by, reason, created_at FROM outbox_replay
+    SELECT DISTINCT ON (id) id, requested_by, reason FROM outbox_replay
     WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id, replay_id DESC
 """)
 

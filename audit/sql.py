@@ -40,11 +40,14 @@ SET_POSITIONS = text("""
 
 # ── a topic that was deleted
 
-# What it held is not there any more. Of the copies in Kafka this was the only one.
+# What it held is not there any more. Of the copies in Kafka this was the only one. What no outbox is known
+# to have is not waited for.
 AWAIT_AGAIN = text("""
     INSERT INTO awaited (event_id, service, topic, key, sequence, digest, noted_lsn)
     SELECT DISTINCT ON (event_id) event_id, ltrim(source, '/'), topic, key, sequence, digest, 0
     FROM records WHERE topic = :topic
+      AND NOT EXISTS (SELECT FROM unclaimed WHERE unclaimed.event_id = records.event_id)
+      AND NOT EXISTS (SELECT FROM findings WHERE kind = 'phantom' AND subject = records.event_id::text)
     ON CONFLICT DO NOTHING
 """)
 FORGET_RECORDS = text("DELETE FROM records WHERE topic = :topic")
@@ -91,7 +94,8 @@ KEEP_RECORDS = text("""
     SELECT event_id, topic, partition, "offset", key, sequence, source, digest, appended_at
     FROM arrivals WHERE event_id IS NOT NULL
 """)
-# Within a topic, a key's events stand in one partition, in the order of their numbers.
+# Within a topic, a key's events stand in one partition, in the order of their numbers. Of two that do not,
+# the one that came too late is told: it is the one that somebody may have sent again.
 FIND_REORDERED = text("""
     INSERT INTO findings (kind, subject, detail)
     SELECT DISTINCT ON (a.event_id) 'reordered', a.event_id::text, jsonb_build_object(
@@ -105,7 +109,7 @@ FIND_REORDERED = text("""
     WHERE NOT a.is_repeat
       AND NOT EXISTS (SELECT FROM arrivals x WHERE x.is_repeat
                       AND (x.topic, x.partition, x."offset") = (r.topic, r.partition, r."offset"))
-      AND (r.partition <> a.partition OR (r."offset" < a."offset") <> (r.sequence < a.sequence))
+      AND (r.partition <> a.partition OR (r."offset" < a."offset" AND r.sequence >= a.sequence))
     ON CONFLICT DO NOTHING
 """)
 # No outbox gives its rows another kind of id, so nobody can have written this.
@@ -124,7 +128,8 @@ AWAIT_WRITTEN = text("""
 """)
 COUNT_DAYS = text("""
     INSERT INTO days (service, day, written)
-    SELECT service, (uuid_extract_timestamp(event_id) AT TIME ZONE 'UTC')::date, count(*) FROM written
+    SELECT service, (coalesce(uuid_extract_timestamp(event_id), clock_timestamp()) AT TIME ZONE 'UTC')::date,
+           count(*) FROM written
     GROUP BY 1, 2 ORDER BY 1, 2
     ON CONFLICT (service, day) DO UPDATE SET written = days.written + excluded.written
 """)
@@ -191,9 +196,10 @@ FIND_LOST = text("""
     WHERE lost_at IS NULL AND service = :service AND noted_lsn <= :confirmed
       AND topic = ANY(CAST(:topics AS text[]))
 """)
+# What is known to be skipped comes last: it must not keep what is newer from being looked at.
 UNREAD = text("""
     SELECT event_id, topic, partition, "offset", noted_at < clock_timestamp() - interval '5 seconds' AS is_old
-    FROM unread WHERE consumer = :consumer ORDER BY noted_at LIMIT :most
+    FROM unread WHERE consumer = :consumer ORDER BY skipped_at IS NOT NULL, noted_at LIMIT :most
 """)
 SEEN_BY = text("""
     DELETE FROM unread WHERE consumer = :consumer AND event_id = ANY(CAST(:ids AS uuid[]))

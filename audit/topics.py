@@ -25,6 +25,8 @@ from runtime.errors import NeverlostError
 
 TOPICS = tuple(topic.name for topic in (*MESSAGE_TOPICS, CANARY))
 SECONDS_MAX = 10.0
+# Of a key or a source; ours are shorter, and an index takes no more than 2,700 bytes of one.
+TEXT_MAX = 200
 
 Place = tuple[str, int]
 
@@ -136,12 +138,17 @@ def _arrival(message: Any) -> Arrival:
         partition=message.partition(),
         offset=message.offset(),
         event_id=_uuid(headers.get("ce_id", "")),
-        key=(message.key() or b"").decode("utf-8", "replace").replace("\x00", "\ufffd"),
+        key=_text((message.key() or b"").decode("utf-8", "replace")),
         sequence=int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 19 else 0,
-        source=headers.get("ce_source", "").replace("\x00", "\ufffd"),
+        source=_text(headers.get("ce_source", "")),
         digest=of_record(topic, headers, message.value() or b""),
         appended_at=datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC),
     )
+
+
+def _text(text: str) -> str:
+    """As a database takes it."""
+    return text.replace("\x00", "\ufffd")[:TEXT_MAX]
 
 
 def _uuid(text: str) -> UUID | None:

@@ -8,6 +8,8 @@ from typing import Any
 
 # Partitions are made eight days ahead; with fewer than these left, nobody has made any for days.
 DAYS_AHEAD_MIN = 2
+# A slot that is `extended` keeps more than a checkpoint would like, and still keeps all of it.
+HOLDING = ("reserved", "extended")
 
 
 class Verdict(StrEnum):
@@ -76,7 +78,7 @@ class Invariant:
 
 def invariants(counts: Counts) -> tuple[Invariant, ...]:
     """The promise, sentence by sentence; the numbers are those of the documents."""
-    slots = [f"{name}: slot {state}" for name, state in counts.slots.items() if state != "reserved"]
+    slots = [f"{name}: slot {state}" for name, state in counts.slots.items() if state not in HOLDING]
     topics = [f"topic {t} is missing" for t in counts.missing_topics]
     topics += [f"topic {t} was deleted and made anew" for t in counts.made_anew]
     days = [f"{n}: partitions for {d} days" for n, d in counts.days_ahead.items() if d < DAYS_AHEAD_MIN]

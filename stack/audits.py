@@ -81,8 +81,8 @@ def repair_command(dry_run: bool, yes: bool, reason: str, state: Path) -> int:
             return 0
         if dry_run or not (yes or click.confirm(f"Send these {len(found)} again, on record?")):
             return 1
-        send(layout, engine, reason)
-    return 0
+        sent = send(layout, engine, reason)
+    return 0 if len(sent) == len(found) else 1
 
 
 def keep(layout: Layout, done: Recovery) -> None:

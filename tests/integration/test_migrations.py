@@ -1,4 +1,4 @@
-"""Three histories: one head each, up and down and up again, and models that equal the schema."""
+"""Four histories: one head each, up and down and up again, and models that equal the schema."""
 
 import re
 
@@ -12,19 +12,20 @@ from contracts.services import SERVICE, SERVICES
 from contracts.topics import written_by
 from migrations.__main__ import ROOT
 from migrations.bootstrap import bootstrap
-from migrations.database import admin_engine
+from migrations.database import OWNERS, admin_engine
 
 names = pytest.mark.parametrize("service", [s.name for s in SERVICES])
+histories = pytest.mark.parametrize("service", list(OWNERS))
 
 
-@names
+@histories
 def test_a_history_has_one_head(service):
     scripts = ScriptDirectory.from_config(Config(ROOT / "alembic.ini", ini_section=service))
 
     assert len(scripts.get_heads()) == 1
 
 
-@names
+@histories
 def test_down_leaves_nothing_and_up_works_again(service, migrate, databases):
     migrate(service, command.downgrade, "base")
 
@@ -38,7 +39,7 @@ def test_down_leaves_nothing_and_up_works_again(service, migrate, databases):
     migrate(service, command.check)
 
 
-@names
+@histories
 def test_the_models_are_the_schema(service, migrate):
     migrate(service, command.check)
 
