@@ -2,27 +2,23 @@
 
 from sqlalchemy import text
 
-FIND = text("""
-    INSERT INTO findings (kind, subject, detail) VALUES (:kind, :subject, CAST(:detail AS jsonb))
-    ON CONFLICT DO NOTHING
-""")
-
 OPEN_FINDINGS = text("""
     SELECT kind, subject, detail ->> 'event_id' AS event_id, detail ->> 'source' AS source FROM findings
     WHERE explained_by IS NULL AND kind IN ('repeated', 'reordered') ORDER BY found_at LIMIT :most
 """)
-# Rows in the replay table are recoveries too, whoever wrote them; told once for each who and why, as of
+# Rows in the replay table are recoveries too, whoever wrote them; told once for each who and why, where no
+# repair has told it, as of
 # when it was seen: `created_at` there is when the event was first written.
 NOTE_REPLAY = text("""
     INSERT INTO recoveries (kind, services, topics, done_by, reason)
     SELECT 'replay', ARRAY[CAST(:service AS text)], '{}', :done_by, :reason
     WHERE NOT EXISTS (
-        SELECT FROM recoveries WHERE kind = 'replay' AND services = ARRAY[CAST(:service AS text)]
+        SELECT FROM recoveries WHERE kind IN ('repair', 'replay') AND :service = ANY(services)
         AND done_by = :done_by AND reason = :reason)
 """)
 EXPLAIN_REPLAYED = text("""
     UPDATE findings SET explained_by = recovery.id
-    FROM (SELECT id FROM recoveries WHERE kind = 'replay' AND services = ARRAY[CAST(:service AS text)]
+    FROM (SELECT id FROM recoveries WHERE kind IN ('repair', 'replay') AND :service = ANY(services)
           AND done_by = :done_by AND reason = :reason ORDER BY id DESC LIMIT 1) AS recovery
     WHERE findings.explained_by IS NULL AND kind IN ('repeated', 'reordered')
       AND detail ->> 'event_id' = ANY(CAST(:ids AS text[]))
