@@ -63,4 +63,3 @@ STORE = text("""
 NEWEST = text("""
     SELECT body, began_at, ended_at, clock_timestamp() AS now FROM report
 """)
-DATABASE_CLOCK = text("SELECT clock_timestamp()")

@@ -8,7 +8,13 @@ import structlog
 
 def configure(process: str, level: int = logging.INFO) -> None:
     """Send structlog and the libraries' own logging through one JSON line format."""
+
+    def named(_logger: object, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        """Not by a context: libraries log from threads of their own, which have none of ours."""
+        return {"process": process, **event}
+
     shared: list[structlog.types.Processor] = [
+        named,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -34,4 +40,5 @@ def configure(process: str, level: int = logging.INFO) -> None:
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.getLogger("kafka").setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(process=process)
+    # It tells at each start that the machine was busy for a tenth of a second.
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)

@@ -111,6 +111,8 @@ def redrive_command(dry_run: bool, state: Path, **options: Any) -> int:
             held += letter_words.tell_redriven(
                 consumer.service, redrive.redrive(engine, consumer, wanted, by=who())
             )
+        with engine.connect() as connection:
+            letter_words.tell_strays(consumer.service, letters.list_waiting(connection, wanted))
     return 1 if held else 0
 
 

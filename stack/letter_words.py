@@ -39,6 +39,12 @@ def tell_redriven(service: str, result: Redriven) -> int:
     return len(result.still_held)
 
 
+def tell_strays(service: str, waiting: list[dict[str, Any]]) -> None:
+    """What no redrive can handle."""
+    if strays := [letter for letter in waiting if letter["state"] == "stray"]:
+        click.echo(f"{service}: {len(strays)} strays stay: they have no usable id, and hold nobody back")
+
+
 def tell_discarded(service: str, done: Discarded, *, dry_run: bool, follow: bool) -> None:
     """What a discard did, or would do, and what follows from it."""
     verb = "would discard" if dry_run else "discarded"
