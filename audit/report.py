@@ -51,6 +51,12 @@ def newest(connection: Connection) -> tuple[Body, datetime | None]:
     return body, row.began_at
 
 
+def is_current(connection: Connection) -> bool:
+    """Whether the auditor has finished a round just now: only then its counts are of today."""
+    row = connection.execute(sql.NEWEST).first()
+    return row is not None and staleness(row.began_at, row.now, STALE_SECONDS) is None
+
+
 def as_json(counts: Counts, recoveries: Sequence[Body]) -> Body:
     """What `./run audit --json` prints."""
     verdict, reasons = decide(counts)

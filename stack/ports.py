@@ -27,6 +27,7 @@ PORTS = {
     "connect-supervisor": 9405,
     "order-deadlines": 9406,
     "auditor": 9407,
+    "retention": 9408,
 }
 
 # Where clients reach a broker through the proxy, where the proxy reaches it, and where the proxy is told what

@@ -20,9 +20,9 @@ def nodes(layout: Layout) -> Iterator[Node]:
     yield _deadlines(layout)
 
 
-def database(layout: Layout, service: Service, prefix: str = "") -> dict[str, str]:
-    """The service's way to its database, under `DATABASE_URL` or `<PREFIX>_DATABASE_URL`."""
-    role = service.role("app")
+def database(layout: Layout, service: Service, prefix: str = "", duty: str = "app") -> dict[str, str]:
+    """The way to a service's database of one of its roles, as `DATABASE_URL` or `<PREFIX>_DATABASE_URL`."""
+    role = service.role(duty)
     return {
         f"{prefix}DATABASE_URL": layout.database_url(role, service.database),
         f"{prefix}DATABASE_PASSWORD_FILE": str(layout.secrets / role),

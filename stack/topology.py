@@ -29,6 +29,7 @@ def nodes(layout: Layout) -> tuple[Node, ...]:
         *services.nodes(layout),
         _connect_supervisor(layout),
         _auditor(layout),
+        _retention(layout),
     )
 
 
@@ -213,6 +214,27 @@ def _auditor(layout: Layout) -> Node:
                 key: text
                 for each in (*SERVICES, AUDIT)
                 for key, text in services.as_auditor(layout, each).items()
+            },
+        },
+    )
+
+
+def _retention(layout: Layout) -> Node:
+    name = "retention"
+    return Node(
+        name=name,
+        kind=Kind.AUDITOR,
+        command=(layout.python, "-m", "audit.retention"),
+        port=layout.port(name),
+        ready=Answers("/readyz"),
+        after=("auditor",),
+        environment={
+            "HEALTH_BIND": layout.address(name),
+            **services.as_auditor(layout, AUDIT),
+            **{
+                key: text
+                for each in SERVICES
+                for key, text in services.database(layout, each, f"{each.name.upper()}_", "retention").items()
             },
         },
     )

@@ -1,0 +1,17 @@
+"""Days of outbox and inbox that are past and accounted for may be dropped."""
+
+from contracts.services import PAYMENT
+from migrations.retention import keep_days, let_days_go
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    let_days_go(PAYMENT)
+
+
+def downgrade() -> None:
+    keep_days()

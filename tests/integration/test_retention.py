@@ -1,0 +1,202 @@
+"""Days of outbox and inbox go when everybody has seen them, and not before, whoever asks."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from audit.retention import Retention
+from contracts.services import AUDIT, SERVICES
+
+TODAY = datetime.now(UTC).date()
+OLD = TODAY - timedelta(days=12)
+NAMES = {f"{service.name}.{table}_p{OLD:%Y%m%d}" for service in SERVICES for table in ("inbox", "outbox")}
+ROWS = 3
+EVENT = """
+    INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, topic, sequence, source)
+    VALUES (:id, 'order', 'a-key', 'a.type', '{}', 'relay-canary', :sequence, '/order')
+"""
+
+
+def id_of(day, number=0):
+    """An id as uuidv7() would have made it on that day."""
+    milliseconds = int(datetime(day.year, day.month, day.day, 9, tzinfo=UTC).timestamp() * 1000)
+    return UUID(f"{milliseconds:012x}7{number:03x}8{0:015x}")
+
+
+class Past:
+    """Databases with an old day in them that the auditor has met every event of."""
+
+    def __init__(self, databases, engine_of):
+        self.databases, self.engine_of = databases, engine_of
+        self.audit = engine_of(AUDIT.name, "auditor")
+        for service in SERVICES:
+            for table in ("outbox", "inbox"):
+                self.owner(
+                    service.name,
+                    f"CREATE TABLE {table}_p{OLD:%Y%m%d} PARTITION OF {table}"
+                    f" FOR VALUES FROM (first_id_of('{OLD}')) TO (first_id_of('{OLD + timedelta(days=1)}'))",
+                )
+        with engine_of("order").begin() as connection:
+            for number in range(ROWS):
+                connection.execute(text(EVENT), {"id": id_of(OLD, number), "sequence": number + 1})
+        self.note(
+            "INSERT INTO days (service, day, written) VALUES ('order', :day, :rows)", day=OLD, rows=ROWS
+        )
+        self.tell(ago=0)
+
+    def tell(self, ago):
+        self.note(
+            "INSERT INTO report (id, began_at, body) VALUES"
+            " (1, clock_timestamp() - make_interval(secs => :ago), CAST(:body AS jsonb))"
+            " ON CONFLICT (id) DO UPDATE SET began_at = excluded.began_at",
+            ago=ago,
+            body=json.dumps({"verdict": "green", "reasons": []}),
+        )
+
+    def note(self, statement, **values):
+        with self.audit.begin() as connection:
+            connection.execute(text(statement), values)
+
+    def owner(self, service, statement, **values):
+        engine = create_engine(self.databases.url(service, "migrator"))
+        with engine.begin() as connection:
+            connection.execute(text(statement), values)
+        engine.dispose()
+
+    def look(self):
+        return set(Retention(self.audit, {s: self.engine_of(s.name, "retention") for s in SERVICES}).look())
+
+
+@pytest.fixture
+def past(databases, engine_of):
+    return Past(databases, engine_of)
+
+
+def test_a_day_goes_that_the_auditor_has_met_and_no_other(past):
+    assert past.look() == NAMES
+    assert past.look() == set()
+
+
+def test_its_records_are_forgotten_with_it(past):
+    record = (
+        'INSERT INTO records (event_id, topic, partition, "offset", key, sequence, source, digest,'
+        " appended_at) VALUES (:id, 'relay-canary', 0, 1, 'a-key', 1, '/order', '',"
+        " clock_timestamp() - interval '12 days')"
+    )
+    past.note(record, id=id_of(OLD))
+    past.note(record, id=id_of(TODAY))
+
+    past.look()
+
+    with past.audit.connect() as connection:
+        assert list(connection.execute(text("SELECT event_id FROM records")).scalars()) == [id_of(TODAY)]
+
+
+AWAITED = (
+    "INSERT INTO awaited (event_id, service, topic, key, sequence, digest, noted_lsn)"
+    " VALUES (:id, 'order', 'relay-canary', 'a-key', 1, '', 1)"
+)
+UNREAD = (
+    'INSERT INTO unread (event_id, consumer, topic, partition, "offset", key)'
+    " VALUES (:id, 'payment', 'payment-commands', 0, 1, 'a-key')"
+)
+FINDING = (
+    "INSERT INTO findings (kind, subject, detail)"
+    " VALUES ('repeated', 'x', jsonb_build_object('event_id', CAST(:id AS text)))"
+)
+
+
+@pytest.mark.parametrize("statement", [AWAITED, UNREAD, FINDING], ids=["awaited", "unread", "finding"])
+def test_it_stays_while_the_auditor_has_something_to_say_of_it(past, statement):
+    past.note(statement, id=id_of(OLD, 1))
+
+    assert past.look() == set()
+
+
+def test_it_stays_while_the_auditor_is_silent(past):
+    past.tell(ago=3600)
+
+    assert past.look() == set()
+
+
+def test_an_outbox_with_a_row_that_the_auditor_has_not_counted_stays(past):
+    past.note("UPDATE days SET written = written - 1")
+
+    assert past.look() == NAMES - {f"order.outbox_p{OLD:%Y%m%d}"}
+
+
+def test_a_day_stays_where_a_dead_letter_of_it_waits(past):
+    with past.engine_of("payment").begin() as connection:
+        connection.execute(
+            text(
+                'INSERT INTO dead_letters (consumer, key, event_id, type, topic, partition, "offset",'
+                " headers, value, state, reason) VALUES ('payment', 'a-key', :id, 't', 'payment-commands', 0, 1, '{}',"
+                " '', 'culprit', 'r')"
+            ),
+            {"id": id_of(OLD)},
+        )
+
+    kept = NAMES - past.look()
+
+    assert kept == {name for name in NAMES if name.startswith("payment.")}
+
+
+def drop(past, service, name, rows=0, duty="retention"):
+    with past.engine_of(service, duty).begin() as connection:
+        connection.execute(text("SELECT drop_partition(:name, :rows)"), {"name": name, "rows": rows})
+
+
+def test_who_writes_into_the_day_is_waited_for_briefly(past):
+    with past.engine_of("order").connect() as writer:
+        writer.execute(text(EVENT), {"id": id_of(OLD, 99), "sequence": 99})
+
+        with pytest.raises(Exception, match="lock timeout"):
+            drop(past, "order", f"outbox_p{OLD:%Y%m%d}", ROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        (f"outbox_p{TODAY:%Y%m%d}", "younger"),
+        (f"inbox_p{TODAY + timedelta(days=2):%Y%m%d}", "younger"),
+        ("orders", "no partition"),
+        ("outbox", "no partition"),
+        ("outbox; DROP TABLE orders", "no partition"),
+        ("nothing_p20200101", "no partition"),
+    ],
+)
+def test_the_database_refuses_what_is_no_old_day(past, name, problem):
+    with pytest.raises(Exception, match=problem):
+        drop(past, "order", name)
+
+
+def test_nobody_else_may_drop_a_day(past):
+    with pytest.raises(Exception, match="permission denied"):
+        drop(past, "order", f"outbox_p{OLD:%Y%m%d}", ROWS, duty="app")
+    with (
+        pytest.raises(Exception, match=r"must be owner|permission denied"),
+        past.engine_of("order", "retention").begin() as connection,
+    ):
+        connection.execute(text(f"DROP TABLE outbox_p{OLD:%Y%m%d}"))
+
+
+def test_days_do_not_pile_up(past):
+    """As time goes by, workers make the days ahead and retention takes those behind."""
+    for back in range(13, 30):
+        day = TODAY - timedelta(days=back)
+        past.owner(
+            "order",
+            f"CREATE TABLE inbox_p{day:%Y%m%d} PARTITION OF inbox"
+            f" FOR VALUES FROM (first_id_of('{day}')) TO (first_id_of('{day + timedelta(days=1)}'))",
+        )
+
+    past.look()
+
+    with past.engine_of("order").connect() as connection:
+        connection.execute(text("SELECT make_partitions(8)"))
+        count = text("SELECT count(*) FROM pg_inherits WHERE inhparent = CAST(:parent AS regclass)")
+        left = {p: connection.execute(count, {"parent": p}).scalar_one() for p in ("outbox", "inbox")}
+    assert left == {"outbox": 1 + 1 + 8, "inbox": 8 + 1 + 8}
