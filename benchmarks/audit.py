@@ -25,7 +25,7 @@ from audit import sql as audit_sql
 from audit.judgement import Checkpoint
 from audit.report import Scene
 from audit.sources import Slot, Source
-from audit.topics import Arrival
+from audit.topics import Arrival, Cluster, Place
 from benchmarks import sql
 from benchmarks.plot import draw
 from contracts.services import AUDIT, SERVICES
@@ -36,7 +36,7 @@ from migrations.database import OWNERS, admin_engine
 from runtime.environment import Environment
 from stack.postgres import Server, cluster
 
-SIZES = (10_000, 100_000)
+SIZES = (10_000, 100_000, 1_000_000)
 NEW_EVENTS = 1_000
 CATCH_UP_EVENTS = 100_000
 ROUNDS = 5
@@ -105,10 +105,13 @@ class System:
                 connection.execute(text("VACUUM ANALYZE"))
 
 
-class Nowhere:
+class Nowhere(Cluster):
     """Consumer groups that have committed nothing; all that a round asks of Kafka besides its records."""
 
-    def positions(self, _group: str) -> dict[tuple[str, int], int]:
+    def __init__(self) -> None:
+        """Without brokers."""
+
+    def positions(self, group: str) -> dict[Place, int]:  # noqa: ARG002 - the same for every group
         return {}
 
 
@@ -194,11 +197,14 @@ def _pipe(source: Engine, target: Engine, xact: int) -> None:
     with source.connect() as reading, target.begin() as writing:
         reader: Any = reading.connection.driver_connection
         writer: Any = writing.connection.driver_connection
-        with reader.cursor() as out, writer.cursor() as into:
-            # COPY takes no parameters from the protocol; a transaction's number is an int.
-            with out.copy(sql.COPY_OUT.replace("%s", str(xact))) as rows, into.copy(sql.COPY_IN) as copies:
-                for block in rows:
-                    copies.write(block)
+        with (
+            reader.cursor() as out,
+            writer.cursor() as into,
+            out.copy(sql.COPY_OUT, (xact,)) as rows,
+            into.copy(sql.COPY_IN) as copies,
+        ):
+            for block in rows:
+                copies.write(block)
 
 
 def _parts(arrivals: Sequence[Arrival]) -> list[Sequence[Arrival]]:

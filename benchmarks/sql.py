@@ -14,8 +14,8 @@ _NUMBERS = "FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n"
 def _events(service: str, number: int, topic: str, kind: str) -> str:
     return f"""
         INSERT INTO outbox (aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id)
-        SELECT '{service}', {_KEY}::text, '{kind}', json_build_object('order_id', {_KEY}, 'epoch', 1), '{topic}',
-               {number}, '/{service}', {_KEY}::text {_NUMBERS}
+        SELECT '{service}', {_KEY}::text, '{kind}', json_build_object('order_id', {_KEY}, 'epoch', 1),
+               '{topic}', {number}, '/{service}', {_KEY}::text {_NUMBERS}
     """
 
 
@@ -24,7 +24,8 @@ ORDERS = {
     "order": [
         f"""
         INSERT INTO orders (id, status, items, total_amount, currency)
-        SELECT {_KEY}, 'COMPLETED', '[{{"sku": "PIZZA", "quantity": 1, "unit_price": 1250}}]', 1250, 'EUR' {_NUMBERS}
+        SELECT {_KEY}, 'COMPLETED', '[{{"sku": "PIZZA", "quantity": 1, "unit_price": 1250}}]', 1250, 'EUR'
+        {_NUMBERS}
         """,
         _events("order", 1, "order-created", "order.created.v1"),
         _events("order", 2, "payment-commands", "payment.charge.v1"),
