@@ -5,8 +5,10 @@ from sqlalchemy import text
 # Two auditors would count everything twice: the second waits for the first to end.
 ONLY_ONE = text("SELECT pg_try_advisory_lock(hashtext('auditor'))")
 
-# A round's news, gone with its transaction.
+# A round's news, gone with its transaction. Its other halves are looked up by their ids: a planner that
+# takes a table that was just empty for small, or a history for cheap to read, goes through all of either.
 MAKE_NEWS = text("""
+    SET LOCAL enable_seqscan = off;
     CREATE TEMPORARY TABLE IF NOT EXISTS arrivals (
         topic text, partition bigint, "offset" bigint, event_id uuid, key text, sequence bigint, source text,
         digest bytea, appended_at timestamptz, is_repeat boolean NOT NULL DEFAULT false
@@ -63,13 +65,18 @@ FIND_MADE_ANEW = text("""
 
 # ── what a round found
 
-# Known before: in an earlier round, or at a lower place in this one.
+# Known before: in an earlier round, or at a lower place in this one. Two questions, each with a plan of its
+# own: joined by OR they were answered row by row.
 MARK_REPEATS = text("""
-    UPDATE arrivals SET is_repeat = true WHERE event_id IS NOT NULL AND (
-        EXISTS (SELECT FROM records WHERE records.event_id = arrivals.event_id)
-        OR EXISTS (SELECT FROM arrivals AS other WHERE other.event_id = arrivals.event_id
-                   AND (other.topic, other.partition, other."offset")
-                     < (arrivals.topic, arrivals.partition, arrivals."offset")))
+    UPDATE arrivals SET is_repeat = true FROM (
+        SELECT arrivals.ctid AS place FROM arrivals JOIN records USING (event_id)
+        UNION
+        SELECT place FROM (
+            SELECT ctid AS place, row_number() OVER (
+                PARTITION BY event_id ORDER BY topic, partition, "offset") AS number
+            FROM arrivals WHERE event_id IS NOT NULL
+        ) AS numbered WHERE number > 1
+    ) AS repeats WHERE arrivals.ctid = repeats.place
 """)
 FIND_REPEATS = text("""
     INSERT INTO findings (kind, subject, detail)
@@ -139,34 +146,33 @@ CLAIM_LATER = text("""
     WHERE event_id IS NOT NULL AND NOT is_repeat
     ON CONFLICT DO NOTHING
 """)
-# Whatever is new on either side may have found its other half. The topic is part of the digest.
+# Whatever is new on either side may have found its other half. The topic is part of the digest. Each id is
+# looked up by itself, its first record alone, so that no plan reads all records.
 MATCH = text("""
     WITH news AS (
         SELECT event_id FROM written UNION SELECT event_id FROM arrivals WHERE event_id IS NOT NULL
+    ), found AS (
+        SELECT news.event_id, record.* FROM news CROSS JOIN LATERAL (
+            SELECT topic AS found_in, partition, "offset", key, digest FROM records
+            WHERE records.event_id = news.event_id ORDER BY appended_at, "offset" LIMIT 1) AS record
     ), met AS (
-        DELETE FROM awaited USING news WHERE awaited.event_id = news.event_id
-            AND EXISTS (SELECT FROM records WHERE records.event_id = news.event_id)
-        RETURNING awaited.*
+        DELETE FROM awaited USING found WHERE awaited.event_id = found.event_id
+        RETURNING awaited.event_id, awaited.topic, awaited.key, found_in, partition, "offset",
+                  (awaited.key, awaited.digest) = (found.key, found.digest) AS agrees
     ), claimed AS (
         DELETE FROM unclaimed USING met WHERE unclaimed.event_id = met.event_id
-    ), placed AS (
-        SELECT DISTINCT ON (met.event_id) met.event_id, met.topic, met.key, record.partition, record."offset",
-               (met.key, met.digest) = (record.key, record.digest) AS agrees,
-               record.topic AS found_in
-        FROM met JOIN records record ON record.event_id = met.event_id
-        ORDER BY met.event_id, record.appended_at, record."offset"
     ), wrong AS (
         INSERT INTO findings (kind, subject, detail)
         SELECT 'altered', event_id::text, jsonb_build_object(
             'event_id', event_id, 'topic', topic, 'found_in', found_in, 'partition', partition,
             'offset', "offset", 'key', key)
-        FROM placed WHERE NOT agrees
+        FROM met WHERE NOT agrees
         ON CONFLICT DO NOTHING
     )
     INSERT INTO unread (event_id, consumer, topic, partition, "offset", key)
-    SELECT event_id, reader.consumer, placed.topic, partition, "offset", key
-    FROM placed JOIN unnest(CAST(:topics AS text[]), CAST(:consumers AS text[]))
-        AS reader (topic, consumer) ON reader.topic = placed.topic
+    SELECT event_id, reader.consumer, met.topic, partition, "offset", key
+    FROM met JOIN unnest(CAST(:topics AS text[]), CAST(:consumers AS text[]))
+        AS reader (topic, consumer) ON reader.topic = met.topic
     ON CONFLICT DO NOTHING
 """)
 

@@ -1,0 +1,82 @@
+"""A history of orders, made where it belongs: in the services' databases."""
+
+from sqlalchemy import text
+
+from audit.digest import OF_ROW
+
+THIS_TRANSACTION = text("SELECT pg_current_xact_id()::text::bigint")
+
+# The key of order number n is the same in all databases.
+_KEY = "md5(n::text)::uuid"
+_NUMBERS = "FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n"
+
+
+def _events(service: str, number: int, topic: str, kind: str) -> str:
+    return f"""
+        INSERT INTO outbox (aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id)
+        SELECT '{service}', {_KEY}::text, '{kind}', json_build_object('order_id', {_KEY}, 'epoch', 1),
+               '{topic}', {number}, '/{service}', {_KEY}::text {_NUMBERS}
+    """
+
+
+# Five events an order, and the money and the stock of one that was completed.
+ORDERS = {
+    "order": [
+        f"""
+        INSERT INTO orders (id, status, items, total_amount, currency)
+        SELECT {_KEY}, 'COMPLETED', '[{{"sku": "PIZZA", "quantity": 1, "unit_price": 1250}}]', 1250, 'EUR'
+        {_NUMBERS}
+        """,
+        _events("order", 1, "order-created", "order.created.v1"),
+        _events("order", 2, "payment-commands", "payment.charge.v1"),
+        _events("order", 3, "order-completed", "order.completed.v1"),
+    ],
+    "payment": [
+        f"""
+        INSERT INTO payments (order_id, status, amount, currency, captured)
+        SELECT {_KEY}, 'CAPTURED', 1250, 'EUR', 1250 {_NUMBERS}
+        """,
+        f"""
+        INSERT INTO payment_ledger (order_id, operation, amount, currency, gateway_reference)
+        SELECT {_KEY}, 'charge', 1250, 'EUR', 'op' {_NUMBERS}
+        """,
+        _events("payment", 1, "payment-success", "payment.captured.v1"),
+    ],
+    "inventory": [
+        f"""
+        INSERT INTO reservations (order_id, status, items)
+        SELECT {_KEY}, 'SOLD', '[{{"sku": "PIZZA", "quantity": 1}}]' {_NUMBERS}
+        """,
+        f"""
+        INSERT INTO stock_ledger (order_id, sku, movement, on_hand, reserved, sold)
+        SELECT {_KEY}, 'PIZZA', movement, on_hand, reserved, sold {_NUMBERS},
+            (VALUES ('reserve', -1, 1, 0), ('sell', 0, -1, 1)) AS moved (movement, on_hand, reserved, sold)
+        """,
+        """
+        UPDATE stock SET on_hand = on_hand - (:last - :first + 1), sold = sold + (:last - :first + 1)
+        WHERE sku = 'PIZZA'
+        """,
+        _events("inventory", 1, "stock-reserved", "stock.reserved.v1"),
+    ],
+}
+
+# Written by these transactions: what a relay would send, in the order of their keys' numbers.
+SENT = text(f"""
+    SELECT id, topic, aggregateid AS key, sequence, source, {OF_ROW} AS digest FROM outbox
+    WHERE xact = :xact ORDER BY id
+""")  # noqa: S608 - constants of this file
+SEEN = text("""
+    INSERT INTO inbox (event_id, consumer, topic, partition, "offset")
+    SELECT id, :consumer, topic, 0, 0
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:topics AS text[])) AS seen (id, topic)
+""")
+
+# History goes straight from an outbox to the auditor's books.
+COPY_OUT = f"""
+    COPY (SELECT id, topic, 0::bigint, row_number() OVER (ORDER BY id), aggregateid, sequence, source,
+                 {OF_ROW}, created_at FROM outbox WHERE xact = %s) TO STDOUT (FORMAT BINARY)
+"""  # noqa: S608 - constants of this file
+COPY_IN = """
+    COPY records (event_id, topic, partition, "offset", key, sequence, source, digest, appended_at)
+    FROM STDIN (FORMAT BINARY)
+"""
