@@ -133,8 +133,8 @@ def test_a_day_stays_where_a_dead_letter_of_it_waits(past):
         connection.execute(
             text(
                 'INSERT INTO dead_letters (consumer, key, event_id, type, topic, partition, "offset",'
-                " headers, value, state, reason) VALUES ('payment', 'a-key', :id, 't', 'payment-commands', 0, 1, '{}',"
-                " '', 'culprit', 'r')"
+                " headers, value, state, reason) VALUES"
+                " ('payment', 'a-key', :id, 't', 'payment-commands', 0, 1, '{}', '', 'culprit', 'r')"
             ),
             {"id": id_of(OLD)},
         )
