@@ -4,7 +4,6 @@ A round is one transaction in the auditor's database, marks and all: one that is
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -81,11 +80,15 @@ class Auditor:
         made_anew = {r.topic for r in known.values() if topic_ids.get(r.topic, r.topic_id) != r.topic_id}
         for topic in sorted(made_anew):
             intake.forget_topic(connection, topic)
-        starts = {
-            (topic, number): _start(known.get((topic, number)), topic in made_anew)
-            for topic in topic_ids
-            for number in range(_PARTITIONS[topic])
+        reached = {
+            place: row.next_offset
+            for place, row in known.items()
+            if row.topic in topic_ids.keys() - made_anew
         }
+        places = [(topic, number) for topic in topic_ids for number in range(_PARTITIONS[topic])]
+        # What topics have forgotten cannot be read: a reader must not stand before it for ever.
+        begins = self._cluster.begins(places)
+        starts = {place: max(reached.get(place, 0), begins[place]) for place in places}
         self._reader = TopicReader(self._servers, starts)
         return self._reader
 
@@ -109,7 +112,3 @@ class Auditor:
             "offsets": [reader.reached[place] for place in places],
         }
         connection.execute(sql.SET_POSITIONS, positions)
-
-
-def _start(known: Any, is_anew: bool) -> int:
-    return 0 if known is None or is_anew else int(known.next_offset)

@@ -69,8 +69,14 @@ class Cluster:
 
     def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """The offset behind the last record of each partition, whether or not its transaction has ended."""
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        wanted = {TopicPartition(*place): latest for place in places}
+        return self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def begins(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The offset of the oldest record that each partition still has."""
+        return self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+    def _offsets(self, places: Iterable[Place], which: Any) -> dict[Place, int]:
+        wanted = {TopicPartition(*place): which for place in places}
         asked = self._admin.list_offsets(wanted, request_timeout=SECONDS_MAX) if wanted else {}
         return {(at.topic, at.partition): answer.result(SECONDS_MAX).offset for at, answer in asked.items()}
 
