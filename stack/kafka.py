@@ -39,8 +39,9 @@ SETTINGS = {
     "transaction.state.log.num.partitions": "6",
     "share.coordinator.state.topic.num.partitions": "1",
     # How soon a dead broker's partitions are led by another; lower, and a busy machine fences the living.
-    "broker.session.timeout.ms": "3000",
-    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "300",
+    "group.min.session.timeout.ms": "2000",
     "controller.quorum.fetch.timeout.ms": "1500",
     "leader.imbalance.check.interval.seconds": "20",
     "group.initial.rebalance.delay.ms": "0",
