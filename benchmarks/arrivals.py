@@ -22,7 +22,6 @@ _SETTINGS = {
     "group.id": "a-stop-watch",
     "enable.auto.commit": False,
     "isolation.level": "read_committed",
-    "fetch.wait.max.ms": 20,
     "reconnect.backoff.max.ms": 200,
     "topic.metadata.refresh.interval.ms": 1000,
     "log_level": 2,

@@ -5,14 +5,14 @@ import signal
 from chaos import losing
 from chaos.faults import Act, Kill, Pause
 from chaos.nemesis import Package
-from chaos.network import Cut, Reset, Slow
+from chaos.network import Cut, Reset, Slow, Split
 from chaos.poison import PARK, POISON
-from chaos.scenario import NETWORK, PARKING, SMALL_SLOTS, TWINS, WAY_BACK, Scenario, a_mix, in_turn
+from chaos.scenario import BETWEEN, NETWORK, PARKING, SMALL_SLOTS, TWINS, WAY_BACK, Scenario, a_mix, in_turn
 from chaos.targets import EVERYTHING, ROLES, Choice
 from chaos.zombie import Zombie
 
 
-def _of(kind: str, *faults: Kill | Pause | Cut | Slow | Reset) -> tuple[Package, ...]:
+def _of(kind: str, *faults: Kill | Pause | Cut | Slow | Reset | Split) -> tuple[Package, ...]:
     return tuple(Package(fault, Choice(kind)) for fault in faults)
 
 
@@ -109,6 +109,20 @@ SCENARIOS = (
         needs=frozenset({NETWORK}),
     ),
     Scenario(
+        "broker-split",
+        "a broker is cut off from the others, both ways and one; clients still reach it, and it them",
+        in_turn(
+            Package(Split(), Choice("broker", "leader")),
+            Package(Split("out"), Choice("broker", "transaction-coordinator")),
+            Package(Split("in"), Choice("broker", "group-coordinator")),
+            Package(Split(), Choice("broker", "controller")),
+            hold=(8, 12),
+        ),
+        round_steps=4,
+        rate=6.0,
+        needs=frozenset({NETWORK, BETWEEN}),
+    ),
+    Scenario(
         "slow-network",
         "the way to the brokers is slow and narrow",
         in_turn(
@@ -174,13 +188,13 @@ SCENARIOS = (
             *_SERVICES,
             *_of("connect", Kill(), Pause()),
             *_of("database", Kill()),
-            *_of("broker", Pause(), Cut(), Slow(), Reset()),
+            *_of("broker", Pause(), Cut(), Slow(), Reset(), Split(), Split("in"), Split("out")),
             Package(Pause(), Choice("worker", "member")),
         ),
         round_steps=4,
         orders=900,
         rate=6.0,
-        needs=frozenset({NETWORK}),
+        needs=frozenset({NETWORK, BETWEEN}),
     ),
 )
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

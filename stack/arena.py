@@ -15,9 +15,9 @@ from chaos import targets
 from chaos.evidence import Endpoints
 from chaos.faults import Ground
 from chaos.losing import RELAYS
-from chaos.network import Network
+from chaos.network import Network, has_links_between
 from chaos.poison import DATABASES, STRANGER
-from chaos.scenario import NETWORK, PARKING, SMALL_SLOTS, TWINS, WAY_BACK, Scenario
+from chaos.scenario import BETWEEN, NETWORK, PARKING, SMALL_SLOTS, TWINS, WAY_BACK, Scenario
 from chaos.targets import KafkaNames
 from chaos.zombie import ADMIN_DATABASE
 from stack import launch, prey, record
@@ -56,6 +56,7 @@ def _has(ground: Ground) -> set[str]:
     groups = [each.group for each in ground.targets if each.group]
     there = {
         NETWORK: ground.network is not None,
+        BETWEEN: has_links_between(ground.network),
         PARKING: "operator" in ground.tools,
         TWINS: len(groups) > len(set(groups)),
         WAY_BACK: RELAYS in ground.tools,
