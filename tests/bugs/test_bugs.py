@@ -26,7 +26,7 @@ from runtime.waiting import until
 from stack import launch, postgres, prey
 from tests.bugs.parent import BuggyWish
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 ORDERS, RATE = 100, 15
 REST_SECONDS = 25
