@@ -22,8 +22,9 @@ from rich.console import Console
 
 from benchmarks.arrivals import StopWatch
 from chaos import orders
-from chaos.faults import Ground, Kill
+from chaos.faults import Ground
 from chaos.history import History
+from chaos.kills import Kill
 from chaos.orders import Mix
 from chaos.targets import ROLES, Choice, choose
 from chaos.workload import Workload

@@ -72,9 +72,11 @@ def _fill(ground: Ground, targets: Sequence[Target]) -> tuple[Sequence[Target], 
 
 
 def _write_until_full(path: Path) -> None:
-    """By chunks, then by less and less: the last bytes count."""
+    """At once what is free, then by less and less: the last bytes count, and others take some meanwhile."""
     size = CHUNK_BYTES
-    with path.open("wb", buffering=0) as file:
+    with path.open("ab", buffering=0) as file:
+        with suppress(OSError):
+            os.posix_fallocate(file.fileno(), 0, max(1, shutil.disk_usage(path.parent).free - CHUNK_BYTES))
         while size >= 1:
             try:
                 file.write(b"\0" * size)

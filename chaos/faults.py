@@ -1,4 +1,4 @@
-"""What can be done to processes, and the proof that it was done.
+"""What faults are: what they work on, what they leave behind, and the proof that they were done.
 
 A fault strikes and leaves a blow; a blow is healed once, and tells its effect: what was seen to happen, not
 what was meant to. An empty effect says that nothing was seen, and then nothing is known.
@@ -17,8 +17,6 @@ import psutil
 from chaos.cluster import Cluster
 from chaos.guard import Guard
 from chaos.targets import KafkaNames, NothingToHit, Target
-from runtime.errors import WaitedTooLong
-from runtime.waiting import until
 
 Effect = Mapping[str, Any]
 PROBE_SECONDS_MAX = 1.0
@@ -57,69 +55,6 @@ class Fault(Protocol):
     def name(self) -> str: ...
 
     def strike(self, ground: Ground, targets: Sequence[Target]) -> Blow: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """A signal that ends processes; they are started again by whoever keeps them."""
-
-    number: signal.Signals = signal.SIGKILL
-
-    @property
-    def name(self) -> str:
-        return "kill -9" if self.number == signal.SIGKILL else self.number.name
-
-    def strike(self, ground: Ground, targets: Sequence[Target]) -> Blow:
-        """All at once: every process is known before the first is signalled."""
-        found = {target.name: process for target in targets if (process := target.find())}
-        if not found:
-            raise NothingToHit("none of them runs")
-        has_brokers = any(target.node_id is not None for target in targets)
-        blow = Killed(targets, found, self.name, ground.cluster() if has_brokers else None)
-        # Those who are only asked to end see to their children themselves.
-        whole = self.number == signal.SIGKILL
-        for each in [tree(process) if whole else [process] for process in found.values()]:
-            send(each, self.number)
-        return blow
-
-
-@dataclass(slots=True)
-class Killed(Blow):
-    """Processes that were signalled to end, as they were before."""
-
-    targets: Sequence[Target]
-    before: Mapping[str, psutil.Process]
-    signal: str
-    cluster: Cluster | None
-    shrunk: int = 0
-    began: float = field(default_factory=time.monotonic)
-
-    def look(self) -> None:
-        if self.cluster:
-            self.shrunk = max(self.shrunk, self.cluster.shrunk() or 0)
-
-    def heal(self, within_seconds: float) -> Effect:
-        hit = [target for target in self.targets if target.name in self.before]
-        with suppress(WaitedTooLong):
-            until(
-                lambda: all(self._is_back(target) for target in hit),
-                within_seconds=within_seconds,
-                what="what was killed to be back",
-            )
-        ended = [name for name, process in self.before.items() if is_gone(process)]
-        if not ended:
-            return {}
-        after = {target.name: target.find() for target in hit}
-        pids = {n: [self.before[n].pid, now.pid if (now := after[n]) else None] for n in ended}
-        back = all(self._is_back(target) for target in hit)
-        seconds = round(time.monotonic() - self.began, 1)
-        seen: dict[str, Any] = {"signal": self.signal, "ended": ended, "pids": pids}
-        seen |= {"back_after_seconds": seconds} if back else {"not_back_after_seconds": seconds}
-        return seen | ({"partitions_with_shrunk_isr": self.shrunk} if self.shrunk else {})
-
-    def _is_back(self, target: Target) -> bool:
-        now = target.find()
-        return now is not None and now != self.before[target.name] and answers(target.port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ import signal
 
 from chaos import losing
 from chaos.disks import FULL
-from chaos.faults import Act, Kill, Pause
+from chaos.faults import Act, Pause
+from chaos.kills import Down, Kill
 from chaos.nemesis import Package
 from chaos.network import Cut, Reset, Slow, Split
 from chaos.poison import PARK, POISON
@@ -57,6 +58,12 @@ SCENARIOS = (
         "all-brokers",
         "all brokers are killed at once, and start from what they have on disk",
         in_turn(Package(Kill(), Choice("broker", "all")), quiet=(8, 12)),
+    ),
+    Scenario(
+        "kafka-down",
+        "all brokers are down for two minutes, and orders are taken all the while",
+        in_turn(Package(Down(), Choice("broker", "all")), quiet=(8, 10), hold=(120, 125)),
+        orders=1200,
     ),
     Scenario(
         "broker-pause",

@@ -157,6 +157,8 @@ def test_a_topic_that_was_deleted_is_as_it_was(kafka, system):
     assert all(len(partition.replicas) == 3 for partition in found.partitions.values())
     assert settings | wanted[name].all_settings == settings
     assert system.final_status(order) == "FAILED"
+    assert system.run("connect", "recover", "--yes").returncode == 0, "and what was in it"
+    content(system)
 
 
 @pytest.mark.long

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chaos.faults import Act, Ground, Kill, Pause, is_gone, is_stopped
+from chaos.faults import Act, Ground, Pause, is_gone, is_stopped
 from chaos.history import History, operations, read
+from chaos.kills import Kill
 from chaos.nemesis import Nemesis, Package, Step
 from chaos.targets import Choice, Target, by_pid_command, by_pid_file
 from runtime.waiting import until
