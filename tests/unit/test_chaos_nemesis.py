@@ -194,6 +194,24 @@ def test_what_is_paused_goes_on_when_another_fault_breaks_down(kept, history, tm
     assert outcomes["not made"] == ("unknown", "RuntimeError: no undoing")
 
 
+def test_who_is_kept_down_is_killed_whenever_it_comes_back(kept):
+    sleeper = kept()
+    target = Target("s", "sleeper", sleeper.find)
+    first = sleeper.find()
+
+    blow = Down().strike(Ground([target]), [target])
+    until(lambda: sleeper.find() not in {None, first}, within_seconds=20, what="it to be started again")
+    second = sleeper.find()
+    blow.look()
+    until(lambda: is_gone(second), within_seconds=20, what="it to be killed again")
+    effect = blow.heal(20)
+
+    assert effect["ended"] == ["s"]
+    assert effect["killed_again"] == 1
+    assert effect["down_seconds"] > 0
+    assert sleeper.find() not in {None, first, second}
+
+
 def test_whom_nobody_finds_is_noted_as_unknown(history, tmp_path):
     nemesis = run(history, Kill(), [Target("s", "sleeper", lambda: None)])
 
