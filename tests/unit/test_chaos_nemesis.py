@@ -13,7 +13,7 @@ import pytest
 
 from chaos.faults import Act, Ground, Pause, is_gone, is_stopped
 from chaos.history import History, operations, read
-from chaos.kills import Kill
+from chaos.kills import Down, Kill
 from chaos.nemesis import Nemesis, Package, Step
 from chaos.targets import Choice, Target, by_pid_command, by_pid_file
 from runtime.waiting import until
