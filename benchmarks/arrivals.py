@@ -36,7 +36,7 @@ class StopWatch:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._times: dict[str, list[float]] = defaultdict(list)
-        self.ends: list[float] = []
+        self.ended: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         places = [(t.name, number) for t in MESSAGE_TOPICS for number in range(t.partitions)]
@@ -51,6 +51,11 @@ class StopWatch:
         self._thread.join()
         self._consumer.close()
 
+    @property
+    def count(self) -> int:
+        """How many orders have come to their end since it began."""
+        return len(self.ended)
+
     def _read(self) -> None:
         while not self._stop.is_set():
             messages = self._consumer.consume(500, 0.05)
@@ -61,7 +66,7 @@ class StopWatch:
                     source = (headers.get("ce_source") or b"").decode().strip("/")
                     self._times[source].append(now)
                     if message.topic() in ENDS:
-                        self.ends.append(now)
+                        self.ended[(message.key() or b"").decode()] = now
 
     def pause(self, since: float, source: str) -> float:
         """The longest time from `since` until now in which nothing of a service's became visible."""

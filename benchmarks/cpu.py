@@ -1,0 +1,49 @@
+"""CPU seconds of every component of a stack, from the kernel's own counts."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import psutil
+
+from stack import record
+from stack.layout import Layout
+
+# Processes that are gone take their share along, so what is measured must not restart meanwhile.
+Seconds = Mapping[str, float]
+
+
+def spent(layout: Layout) -> Seconds:
+    """By component since each began: brokers together, services by process, Postgres with its sessions."""
+    now = record.read_running(layout.state)
+    seconds: dict[str, float] = defaultdict(float)
+    for node in now.processes if now else ():
+        if node.pid is not None:
+            seconds[_component(node.name)] += _of(psutil.Process(node.pid))
+    seconds["this program"] = _of(psutil.Process())
+    return seconds
+
+
+def between(before: Seconds, after: Seconds) -> dict[str, float]:
+    """What was spent, most first."""
+    differences = {name: round(after[name] - before.get(name, 0.0), 2) for name in after}
+    return dict(sorted(differences.items(), key=lambda item: -item[1]))
+
+
+def _component(node: str) -> str:
+    return node.rstrip("-0123456789") if node.startswith(("broker", "connect-1", "connect-2")) else node
+
+
+def _of(process: psutil.Process) -> float:
+    try:
+        family = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0.0
+    return sum(map(_own, family))
+
+
+def _own(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
