@@ -40,6 +40,9 @@ _STEPS: tuple[Executable, ...] = (
 
 def take_in(connection: Connection, arrivals: Sequence[Arrival], helpings: Mapping[str, Helping]) -> None:
     """Store what was read, note what is wrong with it by itself, and where to go on reading the outboxes."""
+    # A statement prepared in an idle round has a plan for no rows, which takes N² steps for many.
+    driver: Any = connection.connection.driver_connection
+    driver.prepare_threshold = None
     rows: list[tuple[Any, ...]] = [
         (a.topic, a.partition, a.offset, a.event_id, a.key, a.sequence, a.source, a.digest, a.appended_at)
         for a in arrivals

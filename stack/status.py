@@ -111,7 +111,7 @@ def _verdict(now: StackRecord | None, connectors: list[dict[str, Any]]) -> str:
 
 
 def _process(node: NodeRecord) -> dict[str, Any]:
-    fields = ("name", "kind", "pid", "address", "state", "restarts")
+    fields = ("name", "kind", "pid", "address", "state")
     return {field: getattr(node, field) for field in fields}
 
 

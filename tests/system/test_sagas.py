@@ -172,4 +172,4 @@ def in_general(text):
     """Without what differs from order to order: ids, times, waiting."""
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", text)
     text = re.sub(r"\d\d:\d\d:\d\d\.\d{3}", "TIME", text)
-    return re.sub(r" +\d+ s", " SECONDS", text)
+    return re.sub(r"moved \d+ s ago *", "MOVED ", text)
