@@ -49,7 +49,7 @@ class Watch:
         """Whether there was more to read than a round takes in."""
         try:
             report = self._auditor.round()
-        except (SQLAlchemyError, psycopg.Error, KafkaException, NeverlostError) as error:
+        except (SQLAlchemyError, psycopg.Error, KafkaException, TimeoutError, NeverlostError) as error:
             self._problems = {"audit": f"the last round failed: {_first_line(error)}"}
             self._tell(Verdict.GREY, list(self._problems.values()))
             return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos import orders, scenarios
+from chaos import orders
 from chaos.conclusion import HISTORY, conclude
 from chaos.evidence import Endpoints
 from chaos.faults import Ground
@@ -17,7 +17,7 @@ from chaos.history import History
 from chaos.nemesis import Nemesis
 from chaos.orders import Mix
 from chaos.report import About
-from chaos.scenarios import Scenario
+from chaos.scenario import Scenario, plan
 from chaos.workload import Workload
 
 WARM_UP_ORDERS, WARM_UP_RATE = 12, 4.0
@@ -66,7 +66,7 @@ def fight(attack: Attack, ground: Ground, stop: threading.Event, tell: Tell) -> 
         _warm_up(attack, history, stop, run)
         load = Workload(attack.order_url, history, stop)
         nemesis = Nemesis(ground, history, stop, lambda line: tell(f"{history.now():6.1f} s  {line}"))
-        steps = scenarios.plan(attack.scenario, attack.seed, attack.seconds)
+        steps = plan(attack.scenario, attack.seed, attack.seconds)
         # A fault that strikes when everything was asked for proves nothing.
         last = history.now() + attack.seconds - LAST_ORDERS_SECONDS
         striking = threading.Thread(

@@ -10,13 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 
+from confluent_kafka import KafkaException
+from kafka.errors import KafkaError
+
 from chaos.faults import Blow, Effect, Fault, Ground
 from chaos.history import NEMESIS, Entry, History, Outcome
 from chaos.targets import Choice, Target, choose
+from runtime.waiting import until
 
 LOOK_EVERY_SECONDS = 0.25
 # Longer than a keeper's longest pause between two starts, and a JVM's start after it.
 BACK_SECONDS_MAX = 90.0
+# Until somebody can tell who leads: another fault of the same step may have hit whoever would have told.
+CHOOSE_SECONDS_MAX = 10.0
 # What follows an interrupt waits for nobody.
 HURRY_SECONDS = 0.0
 
@@ -108,9 +114,7 @@ class Nemesis:
         targets: list[Target] = []
         wrong: Exception | None = None
         try:
-            targets = choose(
-                package.choice, self._ground.targets, self._holder_of, self._ground.names, chance
-            )
+            targets = self._choose(package, chance)
         except Exception as error:  # noqa: BLE001 - with Kafka away nobody can tell who leads: noted below
             wrong = error
         names = [target.name for target in targets]
@@ -125,6 +129,22 @@ class Nemesis:
             self._tell(f"{fault}: {' '.join(names)} ({package.choice})")
         else:
             self._end(entry, fault, names, {}, f"{type(wrong).__name__}: {wrong}")
+
+    def _choose(self, package: Package, chance: Random) -> list[Target]:
+        """Whom to hit; asks until somebody can tell. Raises NothingToHit, WaitedTooLong."""
+        start = chance.getstate()
+
+        def ask() -> list[Target]:
+            chance.setstate(start)
+            return choose(package.choice, self._ground.targets, self._holder_of, self._ground.names, chance)
+
+        seconds = HURRY_SECONDS if self._stop.is_set() else CHOOSE_SECONDS_MAX
+        return until(
+            ask,
+            within_seconds=seconds,
+            what=f"{package.choice} to be known",
+            retry_on=(KafkaError, KafkaException),
+        )
 
     def _heal(self, struck: Struck) -> tuple[Effect, str | None]:
         """The effect, and what went wrong. Never raises: the others must be healed all the same."""

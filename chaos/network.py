@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -59,7 +59,7 @@ class BadWeather(Blow):
     """Links that are bad now, and the counts from before: the difference is what it did."""
 
     network: Network
-    links: Sequence[str]
+    links: Collection[str]
     before: Counts
     counted: str
 
@@ -120,6 +120,53 @@ class Reset:
         for link in blow.links:
             network.reset(link)
         return blow
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A broker is cut off from the other brokers; clients reach it as ever. `out` holds what it sends."""
+
+    way: Literal["both", "in", "out"] = "both"
+
+    @property
+    def name(self) -> str:
+        return "split" if self.way == "both" else f"split one way ({self.way})"
+
+    def strike(self, ground: Ground, targets: Sequence[Target]) -> Blow:
+        network = _network(ground)
+        before = network.counts()
+        weather = {
+            link: self._weather(is_caller=here == target.name)
+            for target in targets
+            for link, here, there in _between_brokers(before)
+            if target.name in {here, there}
+        }
+        if not weather:
+            raise NothingToHit("there is no proxy between the brokers")
+        blow = BadWeather(network, weather.keys(), before, "held")
+        for link, bad in weather.items():
+            network.make(link, bad)
+        return blow
+
+    def _weather(self, *, is_caller: bool) -> Weather:
+        """Of a link that the broker itself has opened, or another has opened to it."""
+        sent, received = self.way in {"both", "out"}, self.way in {"both", "in"}
+        if is_caller:
+            return Weather(cut_in=sent, cut_out=received)
+        return Weather(cut_in=received, cut_out=sent)
+
+
+def _between_brokers(links: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """The links between brokers, with who calls whom, by their names: `FROM>TO` and `FROM>TO/controller`."""
+    for link in links:
+        here, is_between, there = link.partition("/")[0].partition(">")
+        if is_between:
+            yield link, here, there
+
+
+def has_links_between(network: object) -> bool:
+    """Whether a proxy stands between the brokers."""
+    return isinstance(network, Network) and any(_between_brokers(network.counts()))
 
 
 def _make(ground: Ground, targets: Sequence[Target], weather: Weather, counted: str) -> Blow:

@@ -1,77 +1,18 @@
-"""The scenarios by name: what is done to a system under load, drawn from a seed.
-
-A scenario's steps are a function from chance to an endless run of steps, so one that needs more than a table
-row is a Python function; a fault of its own is an `Act` of two functions.
-"""
+"""The scenarios by name: what is done to a system under load."""
 
 import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from random import Random
 
-from chaos.faults import Kill, Pause
-from chaos.nemesis import Package, Step
-from chaos.network import Cut, Reset, Slow
+from chaos import losing
+from chaos.faults import Act, Kill, Pause
+from chaos.nemesis import Package
+from chaos.network import Cut, Reset, Slow, Split
 from chaos.poison import PARK, POISON
+from chaos.scenario import BETWEEN, NETWORK, PARKING, SMALL_SLOTS, TWINS, WAY_BACK, Scenario, a_mix, in_turn
 from chaos.targets import EVERYTHING, ROLES, Choice
 from chaos.zombie import Zombie
 
-Steps = Callable[[Random], Iterator[Step]]
-Seconds = tuple[float, float]
 
-# What a scenario may need of the system beside its processes.
-NETWORK, PARKING, TWINS = "a proxy before the brokers", "an operator's hand", "second workers"
-STEPS_MAX = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """One kind of trouble. A whole round of it takes `round_steps` steps."""
-
-    name: str
-    sentence: str
-    steps: Steps
-    round_steps: int = 1
-    orders: int = 600
-    rate: float = 8.0
-    needs: frozenset[str] = frozenset()
-
-
-def in_turn(*packages: Package, quiet: Seconds = (4, 7), hold: Seconds = (5, 8)) -> Steps:
-    """One package after the other, over and over, each between quiet times."""
-
-    def steps(chance: Random) -> Iterator[Step]:
-        while True:
-            for package in packages:
-                yield Step(chance.uniform(*quiet), (package,), chance.uniform(*hold))
-
-    return steps
-
-
-def a_mix(*packages: Package, at_once_max: int = 2, every: Seconds = (5, 20)) -> Steps:
-    """Every few seconds another draw of packages, which may be none."""
-
-    def steps(chance: Random) -> Iterator[Step]:
-        while True:
-            drawn = chance.sample(packages, chance.randint(0, at_once_max))
-            yield Step(chance.uniform(1, 3), tuple(drawn), chance.uniform(*every))
-
-    return steps
-
-
-def plan(scenario: Scenario, seed: int, seconds: float) -> list[Step]:
-    """The steps of a run of so many seconds, a whole round at least: the same for the same seed."""
-    chance = Random(f"{scenario.name}/{seed}")  # noqa: S311 - to be repeated, not to be secret
-    drawn: list[Step] = []
-    for step in scenario.steps(chance):
-        drawn.append(step)
-        length = sum(each.quiet_seconds + each.hold_seconds for each in drawn)
-        if (length >= seconds and len(drawn) >= scenario.round_steps) or len(drawn) == STEPS_MAX:
-            break
-    return drawn
-
-
-def _of(kind: str, *faults: Kill | Pause | Cut | Slow | Reset) -> tuple[Package, ...]:
+def _of(kind: str, *faults: Kill | Pause | Cut | Slow | Reset | Split) -> tuple[Package, ...]:
     return tuple(Package(fault, Choice(kind)) for fault in faults)
 
 
@@ -80,6 +21,13 @@ _TERM = Kill(signal.SIGTERM)
 _SERVICES = tuple(Package(Kill(), Choice(kind)) for kind in ("api", "worker", "gateway"))
 # Longer than a consumer's session (6 s), and at times than a transaction may idle (10 s).
 _ZOMBIE = (7.0, 14.0)
+_RELAY = Choice("connect", "all")
+
+
+def _loss(act: Act) -> Package:
+    """What is taken is Connect's, whichever worker has it."""
+    return Package(act, _RELAY)
+
 
 SCENARIOS = (
     Scenario(
@@ -161,6 +109,20 @@ SCENARIOS = (
         needs=frozenset({NETWORK}),
     ),
     Scenario(
+        "broker-split",
+        "a broker is cut off from the others, both ways and one; clients still reach it, and it them",
+        in_turn(
+            Package(Split(), Choice("broker", "leader")),
+            Package(Split("out"), Choice("broker", "transaction-coordinator")),
+            Package(Split("in"), Choice("broker", "group-coordinator")),
+            Package(Split(), Choice("broker", "controller")),
+            hold=(8, 12),
+        ),
+        round_steps=4,
+        rate=6.0,
+        needs=frozenset({NETWORK, BETWEEN}),
+    ),
+    Scenario(
         "slow-network",
         "the way to the brokers is slow and narrow",
         in_turn(
@@ -192,6 +154,33 @@ SCENARIOS = (
         needs=frozenset({PARKING}),
     ),
     Scenario(
+        "lost-slot",
+        "a relay's slot is put out of use, another's is dropped; one command brings them back",
+        in_turn(_loss(losing.SLOT_LOST), _loss(losing.SLOT_DROPPED)),
+        round_steps=2,
+        orders=300,
+        rate=4.0,
+        needs=frozenset({WAY_BACK, SMALL_SLOTS}),
+    ),
+    Scenario(
+        "deleted-topic",
+        "a topic is deleted with all that was in it, then a connector; one command brings them back",
+        in_turn(_loss(losing.TOPIC_DELETED), _loss(losing.CONNECTOR_DELETED)),
+        round_steps=2,
+        orders=300,
+        rate=4.0,
+        needs=frozenset({WAY_BACK}),
+    ),
+    Scenario(
+        "offsets-reset",
+        "Connect forgets a relay's position, and a group of consumers is set back to the beginning",
+        in_turn(_loss(losing.POSITION_FORGOTTEN), Package(losing.GROUP_REWOUND, Choice("worker", "member"))),
+        round_steps=2,
+        orders=300,
+        rate=4.0,
+        needs=frozenset({WAY_BACK}),
+    ),
+    Scenario(
         "random",
         "faults of many kinds, drawn every 5 to 20 seconds, at times none and at times two at once",
         a_mix(
@@ -199,13 +188,13 @@ SCENARIOS = (
             *_SERVICES,
             *_of("connect", Kill(), Pause()),
             *_of("database", Kill()),
-            *_of("broker", Pause(), Cut(), Slow(), Reset()),
+            *_of("broker", Pause(), Cut(), Slow(), Reset(), Split(), Split("in"), Split("out")),
             Package(Pause(), Choice("worker", "member")),
         ),
         round_steps=4,
         orders=900,
         rate=6.0,
-        needs=frozenset({NETWORK}),
+        needs=frozenset({NETWORK, BETWEEN}),
     ),
 )
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

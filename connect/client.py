@@ -23,7 +23,7 @@ _PASSING = frozenset(
     }
 )
 
-Method = Literal["GET", "PUT", "POST", "PATCH"]
+Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
 
 
 class ConnectError(NeverlostError):
@@ -80,6 +80,10 @@ class ConnectClient:
     def stop(self, name: str) -> None:
         """End the connector's tasks and let go of its slot; its configuration and position stay."""
         self._ask_known("PUT", f"/connectors/{name}/stop")
+
+    def delete(self, name: str) -> None:
+        """Forget the connector; its slot and its position stay."""
+        self._ask_known("DELETE", f"/connectors/{name}")
 
     def offsets(self, name: str) -> list[dict[str, Any]]:
         """The stored positions, each {partition, offset}; an offset that was taken back is None."""

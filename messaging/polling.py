@@ -41,8 +41,8 @@ def connect_consumer(bootstrap_servers: Sequence[str], service: str, topics: Seq
         isolation_level="read_committed",  # the relay writes in transactions, some of which it aborts
         allow_auto_create_topics=False,
         partition_assignment_strategy=[CooperativeStickyAssignor],
-        session_timeout_ms=6_000,
-        heartbeat_interval_ms=1_000,
+        session_timeout_ms=3_000,
+        heartbeat_interval_ms=500,
         max_poll_interval_ms=POLL_SECONDS_MAX * 1000,
         max_poll_records=RECORDS_PER_BATCH,
         max_partition_fetch_bytes=1 << 20,

@@ -1,47 +1,25 @@
 """`./run chaos`: faults under load, on a stack of its own, on one that runs, or on a system of your own."""
 
 import importlib.metadata
-import json
 import random
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.console import Console
-from sqlalchemy import make_url
 
-from chaos import targets
 from chaos.attack import Attack, fight, judge
-from chaos.evidence import Endpoints
-from chaos.faults import Ground
 from chaos.largest import note_largest
-from chaos.network import Network
-from chaos.poison import DATABASES, STRANGER
-from chaos.scenarios import BY_NAME, NETWORK, PARKING, SCENARIOS, TWINS, Scenario
-from chaos.targets import KafkaNames
-from chaos.zombie import ADMIN_DATABASE
+from chaos.scenario import Scenario
+from chaos.scenarios import BY_NAME, SCENARIOS
 from runtime.stopping import stop_requested
-from stack import launch, prey, record
-from stack.errors import NotReady
-from stack.layout import DEFAULT_STATE, ROOT, Layout
-from stack.ports import HOST
+from stack import arena
+from stack.layout import DEFAULT_STATE, ROOT
 
 INTERRUPTED = 130
 # A document that runs keep up to date themselves.
 LARGEST = ROOT / "docs" / "chaos-results.md"
 EXIT_CODE = {"valid": 0, "invalid": 1, "unknown": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class System:
-    """A system that can be attacked: what faults work on, and where orders go and evidence is."""
-
-    ground: Ground
-    endpoints: Endpoints
 
 
 @click.command("chaos")
@@ -88,7 +66,7 @@ def chaos_command(
     folder = report or DEFAULT_STATE / "chaos" / f"{name}-{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
     if folder.exists() and any(folder.iterdir()):
         raise click.BadParameter(f"{folder} holds something already", param_hint="--report")
-    with _system(scenario, state, targets_file) as system:
+    with arena.opened(scenario, state, targets_file) as system:
         attack = Attack(
             scenario=scenario,
             seed=seed,
@@ -102,7 +80,7 @@ def chaos_command(
         return _run(attack, system)
 
 
-def _run(attack: Attack, system: System) -> int:
+def _run(attack: Attack, system: arena.System) -> int:
     stop = stop_requested()
     attack.folder.mkdir(parents=True, exist_ok=True)
     click.echo(
@@ -154,83 +132,3 @@ def _size(
         return max(1, round(duration * rate)), rate
     wanted = int(orders or scenario.orders)
     return wanted, wanted / duration if duration else rate or scenario.rate
-
-
-@contextmanager
-def _system(scenario: Scenario, state: Path | None, targets_file: Path | None) -> Iterator[System]:
-    with ExitStack() as opened:
-        if targets_file:
-            system = _own_system(json.loads(targets_file.read_text()), opened)
-        else:
-            layout = opened.enter_context(_stack(scenario, state))
-            system = _stack_system(scenario, layout, opened)
-        missing = scenario.needs - _has(system.ground)
-        if missing:
-            raise click.UsageError(f"{scenario.name} needs {', '.join(sorted(missing))}, which is not there")
-        yield system
-
-
-def _has(ground: Ground) -> set[str]:
-    """What a scenario may need and this ground has."""
-    groups = [each.group for each in ground.targets if each.group]
-    there = {
-        NETWORK: ground.network is not None,
-        PARKING: "operator" in ground.tools,
-        TWINS: len(groups) > len(set(groups)),
-    }
-    return {need for need, is_there in there.items() if is_there}
-
-
-@contextmanager
-def _stack(scenario: Scenario, state: Path | None) -> Iterator[Layout]:
-    if state is None:
-        with (
-            launch.temporary("chaos", detour=NETWORK in scenario.needs) as wish,
-            launch.running(wish, Console()) as started,
-        ):
-            yield prey.layout_of(wish.state, started)
-        return
-    now = record.read_running(state)
-    if now is None:
-        raise NotReady("nothing is running there: ./run up first, or leave --state away")
-    yield prey.layout_of(state, now)
-
-
-def _stack_system(scenario: Scenario, layout: Layout, opened: ExitStack) -> System:
-    now = record.read_running(layout.state)
-    if now is None:
-        raise NotReady("the stack is gone")
-    more = opened.enter_context(prey.twins(layout)) if TWINS in scenario.needs else ()
-    ground = prey.ground_of(layout, now, more)
-    if layout.detour:
-        ground.network = opened.enter_context(Network(HOST, layout.port("detour")))
-    return System(ground, prey.endpoints_of(layout))
-
-
-def _own_system(described: dict[str, Any], opened: ExitStack) -> System:
-    """A system of somebody's own; what the file leaves out, it does not have."""
-    kafka = described.get("kafka", {})
-    tools: dict[str, Any] = {
-        DATABASES: {name: make_url(url) for name, url in described.get("databases", {}).items()}
-    }
-    if "admin_database" in described:
-        tools[ADMIN_DATABASE] = make_url(described["admin_database"])
-    ground = Ground(
-        targets=targets.from_entries(described["targets"]),
-        bootstrap_servers=described["bootstrap_servers"],
-        names=KafkaNames(
-            tuple(kafka.get("transactional_ids", ())), kafka.get("reads", {}), kafka.get("types", {})
-        ),
-        tools=tools,
-    )
-    if "proxy" in described:
-        host, _, port = described["proxy"].rpartition(":")
-        ground.network = opened.enter_context(Network(host, int(port)))
-    endpoints = Endpoints(
-        bootstrap_servers=described["bootstrap_servers"],
-        databases=described.get("databases", {}),
-        urls=described["urls"],
-        gateway=described.get("gateway"),
-        strangers=frozenset({STRANGER}),
-    )
-    return System(ground, endpoints)

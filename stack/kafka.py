@@ -1,10 +1,12 @@
 """The three brokers: their settings, their command line, and the formatting of their storage."""
 
 import os
+import socket
 import subprocess
 import sys
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -39,8 +41,9 @@ SETTINGS = {
     "transaction.state.log.num.partitions": "6",
     "share.coordinator.state.topic.num.partitions": "1",
     # How soon a dead broker's partitions are led by another; lower, and a busy machine fences the living.
-    "broker.session.timeout.ms": "3000",
-    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "300",
+    "group.min.session.timeout.ms": "2000",
     "controller.quorum.fetch.timeout.ms": "1500",
     "leader.imbalance.check.interval.seconds": "20",
     "group.initial.rebalance.delay.ms": "0",
@@ -76,13 +79,45 @@ def properties(layout: Layout, broker: str) -> dict[str, str]:
 
 
 def _with_detour(layout: Layout, broker: str, own: dict[str, str]) -> dict[str, str]:
-    """A listener more, for clients alone, that tells them the proxy's address as the broker's."""
+    """Two listeners more: one tells clients the proxy's address as the broker's, one is for other brokers.
+
+    Brokers call one another by name, and each looks names up in a file of its own.
+    """
+    peers, controller = f"{broker}-peers", _controller(broker)
     more = {
-        "listeners": f"DETOUR://{layout.address(f'{broker}-client')}",
-        "advertised.listeners": f"DETOUR://{layout.address(f'{broker}-detour')}",
-        "listener.security.protocol.map": "DETOUR:PLAINTEXT",
+        "listeners": f"DETOUR://{layout.address(f'{broker}-client')},PEERS://{layout.address(peers)}",
+        "advertised.listeners": f"DETOUR://{layout.address(f'{broker}-detour')}"
+        f",PEERS://{broker}:{layout.port(peers)},CONTROLLER://{broker}:{layout.port(controller)}",
+        "listener.security.protocol.map": "DETOUR:PLAINTEXT,PEERS:PLAINTEXT",
     }
-    return own | {key: f"{own[key]},{value}" for key, value in more.items()}
+    voters = ",".join(f"{_number(each)}@{each}:{layout.port(_controller(each))}" for each in BROKERS)
+    return {
+        **own,
+        **{key: f"{own[key]},{value}" for key, value in more.items()},
+        "inter.broker.listener.name": "PEERS",
+        "controller.quorum.voters": voters,
+    }
+
+
+def hosts(broker: str) -> str:
+    """Where a broker finds the others: each pair has an address of its own, at which the proxy listens."""
+    lines = [f"{HOST} localhost {socket.gethostname()} {broker}"]
+    lines += [f"{_between(broker, other)} {other}" for other in BROKERS if other != broker]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def links(layout: Layout) -> Iterator[str]:
+    """The proxy's links between brokers, as chaos/proxy.py takes them: `FROM>TO` and `FROM>TO/controller`."""
+    for broker in BROKERS:
+        for other in BROKERS:
+            for part, name in (("", f"{other}-peers"), ("/controller", _controller(other))):
+                if other != broker:
+                    listen = f"{_between(broker, other)}:{layout.port(name)}"
+                    yield f"{broker}>{other}{part}={listen},{layout.address(name)}"
+
+
+def _between(broker: str, other: str) -> str:
+    return f"127.77.{_number(broker)}.{_number(other)}"
 
 
 def as_text(values: dict[str, str]) -> str:
@@ -95,6 +130,7 @@ def command(layout: Layout, broker: str) -> tuple[str, ...]:
         *_java(layout),
         *JVM_OPTIONS,
         *layout.jvm_flags.get(broker, ()),
+        *((f"-Djdk.net.hosts.file={_hosts_file(layout, broker)}",) if layout.detour else ()),
         logging,
         "kafka.Kafka",
         _file(layout, broker),
@@ -112,6 +148,7 @@ def prepare(layout: Layout) -> None:
     for broker in BROKERS:
         folder(layout, broker).mkdir(parents=True, exist_ok=True)
         Path(_file(layout, broker)).write_text(as_text(properties(layout, broker)))
+        _hosts_file(layout, broker).write_text(hosts(broker))
     new = [broker for broker in BROKERS if not _is_formatted(layout, broker)]
     with ExitStack() as running:
         formats = [
@@ -141,6 +178,10 @@ def _cluster_id(layout: Layout) -> str:
 
 def _file(layout: Layout, broker: str) -> str:
     return str(folder(layout, broker) / "server.properties")
+
+
+def _hosts_file(layout: Layout, broker: str) -> Path:
+    return folder(layout, broker) / "hosts"
 
 
 def _java(layout: Layout) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class Wish:
     only: tuple[str, ...] = ()
     deadline_seconds: int = DEADLINE_SECONDS
     slot_wal_keep_mb: int | None = None  # None: what the disk allows
-    # A proxy between clients and brokers, for faults of the network.
+    # A proxy between clients and brokers and between brokers, for faults of the network.
     detour: bool = False
 
     def layout(self, find_java: Callable[[], str]) -> Layout:

@@ -40,7 +40,7 @@ class Layout:
     stock_failure_rate: float = 0.0
     order_deadline_seconds: int = DEADLINE_SECONDS
     rate_limit: str = "off"
-    # Clients reach the brokers through a proxy that can make the network bad; brokers do without.
+    # Clients reach the brokers, and brokers one another, through a proxy that can make the network bad.
     detour: bool = False
 
     @property

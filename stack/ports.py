@@ -30,8 +30,8 @@ PORTS = {
     "retention": 9408,
 }
 
-# Where clients reach a broker through the proxy, where the proxy reaches it, and where the proxy is told what
-# to do; only when a detour is asked for.
+# Where clients reach a broker through the proxy, where the proxy reaches it for them and for other brokers,
+# and where the proxy is told what to do; only when a detour is asked for.
 DETOUR = {
     "broker-1-detour": 9094,
     "broker-1-client": 9095,
@@ -39,7 +39,10 @@ DETOUR = {
     "broker-2-client": 9195,
     "broker-3-detour": 9294,
     "broker-3-client": 9295,
-    "detour": 9296,
+    "broker-1-peers": 9096,
+    "broker-2-peers": 9196,
+    "broker-3-peers": 9296,
+    "detour": 9396,
 }
 ALL = PORTS | DETOUR
 

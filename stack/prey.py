@@ -11,13 +11,15 @@ from sqlalchemy import URL, make_url
 
 from chaos.evidence import Endpoints
 from chaos.faults import Ground
+from chaos.losing import RELAYS, Relays
 from chaos.poison import DATABASES, OPERATOR, STRANGER
 from chaos.targets import KafkaNames, Target
 from chaos.zombie import ADMIN_DATABASE
+from connect.client import ConnectClient
 from contracts.messages import MESSAGES
 from contracts.services import AUDITOR_ROLE, INVENTORY, SERVICES, Service
 from contracts.topics import read_by
-from stack import postgres, record
+from stack import audits, postgres, record, recovery
 from stack.layout import BROKERS, ROOT, Layout
 from stack.leash import leashed
 from stack.node import Kind
@@ -55,12 +57,28 @@ def ground_of(layout: Layout, now: StackRecord, more: tuple[Target, ...] = ()) -
         tools={
             ADMIN_DATABASE: database(layout, postgres.SUPERUSER, "postgres"),
             DATABASES: {s.name: database(layout, AUDITOR_ROLE, s.database) for s in SERVICES},
+            RELAYS: relays_of(layout),
             OPERATOR: Operator(
                 admin=database(layout, postgres.SUPERUSER, INVENTORY.database),
                 app=database(layout, INVENTORY.role("app"), INVENTORY.database),
             ),
         },
     )
+
+
+def relays_of(layout: Layout) -> Relays:
+    """What may be taken from the relays, and the command that an operator would give then."""
+    return Relays(
+        ConnectClient(layout.connect_urls.split(",")),
+        direct_servers(layout),
+        database(layout, postgres.SUPERUSER, "postgres"),
+        partial(_recover, layout),
+    )
+
+
+def _recover(layout: Layout) -> list[str]:
+    done = recovery.recover(layout, confirm=lambda: True, repair=audits.after_recovery)
+    return [each.kind for each in done]
 
 
 def endpoints_of(layout: Layout) -> Endpoints:

@@ -85,7 +85,7 @@ def _brokers(layout: Layout) -> Iterator[Node]:
 
 
 def _detour(layout: Layout) -> Iterator[Node]:
-    """The proxy between clients and brokers, where one is wished for."""
+    """The proxy between clients and brokers, and between brokers, where one is wished for."""
     if layout.detour:
         links = (
             f"{name}={layout.address(f'{name}-detour')},{layout.address(f'{name}-client')}"
@@ -94,7 +94,11 @@ def _detour(layout: Layout) -> Iterator[Node]:
         yield Node(
             name="detour",
             kind=Kind.PROXY,
-            command=(layout.python, "-m", "chaos.proxy", layout.address("detour"), *links),
+            command=(
+                *(layout.python, "-m", "chaos.proxy", layout.address("detour")),
+                *links,
+                *kafka.links(layout),
+            ),
             port=layout.port("detour"),
             ready=Listens(),
         )

@@ -16,7 +16,7 @@ from stack.layout import ROOT, Layout
 from stack.options import failures_option, json_option
 
 # Each part with a stack of its own is done with it before the next begins: two would want 8 GB.
-PARTS = ("house", "unit", "simulation", "integration", "recovery", "system", "chaos")
+PARTS = ("house", "unit", "simulation", "integration", "recovery", "system", "chaos", "bugs")
 # Tests that take too long for every change carry this mark.
 LONG_MARK = "long"
 
@@ -55,9 +55,9 @@ def _wait(stop: threading.Event, state: Path) -> None:
 @click.command("test", context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PART] [OPTIONS]...")
 def test_command(arguments: tuple[str, ...]) -> int:
-    """Pass the tests, or those of one PART: house, unit, simulation, integration, recovery, system, chaos.
+    """Pass the tests, or those of one PART; `full` adds those that take too long for every change.
 
-    `full` adds those that take too long for every change. OPTIONS go to pytest.
+    PART is house, unit, simulation, integration, recovery, system, chaos or bugs. OPTIONS go to pytest.
     """
     part, options = _part(arguments)
     console = Console()

@@ -1,49 +1,30 @@
-"""A relay that has lost its slot, position, topic or connector comes back by one command, with nothing lost.
-
-On a stack of its own, whose slots may hold back very little WAL: what is sent again here breaks the order
-that other tests rely on.
-"""
+"""A relay that lost its slot, position, topic or connector comes back by one command, with nothing lost."""
 
 import json
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
-import requests
-from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from rich.console import Console
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, text
 
-from connect.client import ConnectClient
 from contracts.services import INVENTORY, ORDER, PAYMENT
 from contracts.topics import ALL_TOPICS
 from runtime.waiting import until
 from stack import launch
 from stack.layout import Layout
+from stack.prey import database, relays_of
 from tests.running_system import RunningSystem
 
-KEEP_MB = 48
-SEGMENT_MB = 16
 COLUMNS = "aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id, traceparent"
 
 
-@pytest.fixture(scope="module")
-def system():
-    with (
-        launch.temporary("recovery") as wish,
-        launch.running(replace(wish, slot_wal_keep_mb=KEEP_MB), Console()),
-        closing(RunningSystem(Layout(state=wish.state, port_offset=wish.port_offset))) as running,
-    ):
-        yield running
-
-
-def superuser_of(layout):
+@pytest.fixture
+def superuser(system):
     """A function that runs a statement as Postgres' superuser in a service's database."""
 
     def run(service, statement, **values):
-        password = (layout.secrets / "postgres").read_text().strip()
-        url = make_url(layout.database_url("postgres", service.database)).set(password=password)
+        url = database(system.layout, "postgres", service.database)
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with closing(engine.connect()) as connection:
             done = connection.execute(text(statement), values)
@@ -55,72 +36,8 @@ def superuser_of(layout):
 
 
 @pytest.fixture(scope="module")
-def superuser(system):
-    return superuser_of(system.layout)
-
-
-@pytest.fixture(scope="module")
-def connect(system):
-    return ConnectClient(system.layout.connect_urls.split(","))
-
-
-@pytest.fixture(scope="module")
 def kafka(system):
     return AdminClient({"bootstrap.servers": system.layout.bootstrap_servers})
-
-
-def stop(connect, service):
-    connect.stop(service.connector)
-    until(lambda: _stands(connect, service), within_seconds=30, what=f"{service.connector} to stop")
-
-
-def _stands(connect, service):
-    status = connect.statuses()[service.connector]
-    return status.state == "STOPPED" and not status.tasks
-
-
-def drop_slot(connect, superuser, service):
-    stop(connect, service)
-    superuser(service, f"SELECT pg_drop_replication_slot('{service.slot}')")
-
-
-def invalidate_slot(connect, superuser, service):
-    """Write more WAL than a slot may hold back; the other relays keep up before it counts."""
-    stop(connect, service)
-    for _ in range(KEEP_MB // SEGMENT_MB + 2):
-        superuser(service, "SELECT pg_logical_emit_message(false, 'a-test', 'x')")
-        [(at,)] = superuser(service, "SELECT pg_switch_wal()")
-    superuser(service, "SELECT pg_log_standby_snapshot()")  # what slots move their restart_lsn by
-    others = f"SELECT min(restart_lsn) > '{at}' FROM pg_replication_slots WHERE slot_name <> '{service.slot}'"
-    until(
-        lambda: superuser(service, others) == [(True,)],
-        within_seconds=30,
-        what="the other relays to follow",
-    )
-    superuser(service, "CHECKPOINT")
-    lost = f"SELECT wal_status FROM pg_replication_slots WHERE slot_name = '{service.slot}'"
-    assert superuser(service, lost) == [("lost",)]
-    connect.resume(service.connector)
-
-
-def delete_topic(kafka, *names):
-    for future in kafka.delete_topics(list(names), operation_timeout=30).values():
-        future.result(30)
-
-
-def forget_offset(system, connect, service):
-    """What DELETE of the offsets means to do: a record without a value, in the connector's own topic."""
-    stop(connect, service)
-    producer = Producer({"bootstrap.servers": system.layout.bootstrap_servers})
-    key = json.dumps([service.connector, {"server": service.name}], separators=(",", ":"))
-    producer.produce(service.offsets_topic, key=key, value=None)
-    assert producer.flush(20) == 0
-    assert [each["offset"] for each in connect.offsets(service.connector)] in ([], [None])
-
-
-def delete_connector(system, service):
-    url = f"{system.layout.url('connect-1')}/connectors/{service.connector}"
-    assert requests.delete(url, timeout=30).status_code == 204
 
 
 # Several at once, on different relays, as a bad day brings them; each alone takes too long for every change.
@@ -129,14 +46,15 @@ ALONE = [pytest.param((kind,), marks=pytest.mark.long) for kinds in AT_ONCE for 
 
 
 @pytest.fixture
-def bring_about(system, connect, superuser, kafka):
+def bring_about(system):
     """A function that loses something for real."""
+    relays = relays_of(system.layout)
     breaks = {
-        "slot-dropped": lambda: drop_slot(connect, superuser, ORDER),
-        "slot-lost": lambda: invalidate_slot(connect, superuser, PAYMENT),
-        "offsets-lost": lambda: forget_offset(system, connect, INVENTORY),
-        "topic-lost": lambda: delete_topic(kafka, "inventory-commands", "order-created"),
-        "connector-deleted": lambda: delete_connector(system, PAYMENT),
+        "slot-dropped": lambda: relays.drop_slot(ORDER),
+        "slot-lost": lambda: relays.invalidate_slot(PAYMENT),
+        "offsets-lost": lambda: relays.forget_position(INVENTORY),
+        "topic-lost": lambda: relays.delete_topics("inventory-commands", "order-created"),
+        "connector-deleted": lambda: relays.delete_connector(PAYMENT),
     }
     return lambda kind: breaks[kind]()
 
@@ -225,7 +143,7 @@ def test_a_topic_that_was_deleted_is_as_it_was(kafka, system):
     """Whether a recovery made it, or Connect, when it was written to."""
     wanted = {topic.name: topic for topic in ALL_TOPICS}
     name = "order-failed"
-    delete_topic(kafka, name)
+    relays_of(system.layout).delete_topics(name)
     until(lambda: name not in kafka.list_topics(timeout=10).topics, within_seconds=20, what="it to go")
     order = system.place(token="tok_declined")
     system.run("connect", "restart", "order-outbox")
@@ -250,7 +168,7 @@ def test_a_stack_that_cannot_start_for_want_of_a_slot_is_brought_back():
         with launch.running(wish, Console()), closing(stack):
             first = stack.place()
             stack.final_status(first)
-            drop_slot(ConnectClient(stack.layout.connect_urls.split(",")), superuser_of(stack.layout), ORDER)
+            relays_of(stack.layout).drop_slot(ORDER)
 
         refused = stack.run("up", *offset)
         recovered = stack.run("connect", "recover", "--yes")

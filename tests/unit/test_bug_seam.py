@@ -2,7 +2,7 @@
 
 from stack import topology
 from stack.layout import Layout
-from tests.bugs.seam import seeded
+from tests.bugs.parent import seeded
 
 
 def test_only_the_chosen_nodes_are_started_with_a_bug():

@@ -11,6 +11,7 @@ from chaos import orders, scenarios
 from chaos.answers import ASKS_MAX, Answer, follow_ups, outcome_of
 from chaos.cluster import java_hash, partition_of
 from chaos.orders import Errand, Fate
+from chaos.scenario import plan
 from chaos.targets import Choice, KafkaNames, NothingToHit, Target, choose
 from web.problems import answer_with_problems
 
@@ -29,7 +30,7 @@ def chosen(choice: Choice, seed: int = 1, holder: int = 2) -> list[str]:
 
 @pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda each: each.name)
 def test_the_same_seed_draws_the_same_faults(scenario):
-    first, again, other = (scenarios.plan(scenario, seed, 120) for seed in (7, 7, 8))
+    first, again, other = (plan(scenario, seed, 120) for seed in (7, 7, 8))
 
     assert first == again
     assert first != other
@@ -38,14 +39,14 @@ def test_the_same_seed_draws_the_same_faults(scenario):
 
 @pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda each: each.name)
 def test_a_plan_is_about_as_long_as_the_orders_take(scenario):
-    steps = scenarios.plan(scenario, 7, 300)
+    steps = plan(scenario, 7, 300)
 
     length = sum(step.quiet_seconds + step.hold_seconds for step in steps)
     assert 300 <= length <= 300 + 60
 
 
 def test_a_short_run_still_does_every_fault_of_its_table_once():
-    steps = scenarios.plan(scenarios.BY_NAME["broker-kill"], 1, 1)
+    steps = plan(scenarios.BY_NAME["broker-kill"], 1, 1)
 
     assert {str(package.choice) for step in steps for package in step.packages} == {
         "leader broker",
@@ -56,7 +57,7 @@ def test_a_short_run_still_does_every_fault_of_its_table_once():
 
 
 def test_a_random_mix_rests_at_times():
-    steps = scenarios.plan(scenarios.BY_NAME["random"], 1, 1000)
+    steps = plan(scenarios.BY_NAME["random"], 1, 1000)
 
     assert {len(step.packages) for step in steps} == {0, 1, 2}
 

@@ -10,11 +10,12 @@ from contextlib import closing
 import pytest
 
 from chaos.faults import Ground
-from chaos.network import Cut, Network, Reset, Slow
+from chaos.network import Cut, Network, Reset, Slow, Split, has_links_between
 from chaos.proxy import CLEAR, Weather
 from chaos.targets import NothingToHit, Target
 from runtime.waiting import until
 
+LINKS = ("one", "two", "one>two", "two>one/controller")
 BROKERS = [Target(name, "broker", lambda: None) for name in ("one", "two")]
 
 
@@ -39,14 +40,14 @@ def server():
 
 @pytest.fixture
 def ports(free_port):
-    return {name: free_port() for name in ("control", "one", "two")}
+    return {name: free_port() for name in ("control", *LINKS)}
 
 
 @pytest.fixture
 def proxy(server, ports):
     """The proxy as a process, with two links to one server."""
     there = f"127.0.0.1:{server.server_address[1]}"
-    links = [f"{name}=127.0.0.1:{ports[name]},{there}" for name in ("one", "two")]
+    links = [f"{name}=127.0.0.1:{ports[name]},{there}" for name in LINKS]
     process = subprocess.Popen([sys.executable, "-m", "chaos.proxy", f"127.0.0.1:{ports['control']}", *links])
     until(
         lambda: _connect(ports["control"]), within_seconds=20, what="the proxy", retry_on=(OSError,)
@@ -217,3 +218,39 @@ def test_a_link_without_traffic_proves_nothing(network):
 def test_without_a_proxy_there_is_no_network_to_hit():
     with pytest.raises(NothingToHit):
         Reset().strike(Ground(BROKERS), BROKERS)
+
+
+@pytest.mark.parametrize(
+    ("way", "held"),
+    [
+        ("both", {"one>two": 5, "two>one/controller": 5}),
+        ("out", {"one>two": 5, "two>one/controller": 6}),
+        ("in", {"two>one/controller": 5, "one>two": 6}),
+    ],
+)
+def test_a_broker_is_split_from_the_others_and_its_clients_are_not(network, client, ports, way, held):
+    """What is held on the way there is not answered; where the answer is held, the server had it."""
+    with closing(_connect(ports["one>two"])) as out, closing(_connect(ports["two>one/controller"])) as back:
+        assert _echo(out, b"before") == _echo(back, b"before") == b"before"
+        blow = Split(way).strike(Ground(BROKERS, network=network), BROKERS[:1])
+        out.sendall(b"1" * held["one>two"])
+        back.sendall(b"2" * held["two>one/controller"])
+        until(
+            lambda: {link for link, counts in network.counts().items() if counts["held"]} == held.keys(),
+            within_seconds=10,
+            what="bytes to be held",
+        )
+        assert _echo(client, b"hello") == b"hello"
+
+        effect = blow.heal(1)
+
+        assert effect == {"bytes_held": held}
+        assert out.recv(64) == b"1" * held["one>two"]
+        assert back.recv(64) == b"2" * held["two>one/controller"]
+
+
+def test_where_no_proxy_stands_between_brokers_none_can_be_split(network):
+    assert has_links_between(network)
+    assert not has_links_between(None)
+    with pytest.raises(NothingToHit):
+        Split().strike(Ground(BROKERS, network=network), [Target("three", "broker", lambda: None)])

@@ -163,7 +163,7 @@ def test_the_page_says_the_verdict_and_needs_nothing_but_itself(tmp_path):
     assert tags.open == []
     assert told["verdict"] == "unknown"
     assert '<span class="unknown">unknown</span>' in page
-    assert "kill -9 at 3 s: no effect was seen" in page
+    assert "1 of 2 faults were not seen to work while something was asked" in page
     assert ABOUT.command in page
     assert page.count("<polyline") == 4
     assert tags.seen & {"script", "link", "img"} == set()

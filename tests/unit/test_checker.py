@@ -509,9 +509,10 @@ def a_run(*faults, good=60, bad=0):
 GOOD_RESULTS = (result("S1", "", 1, ()),)
 DOUBTS = {
     "no fault happened": (a_run(), "no fault happened"),
-    "a fault was not seen": (a_run(a_fault(), a_fault(3, effect=())), "no effect was seen"),
+    "a fault was not seen": (a_run(a_fault(effect=())), "no effect was seen"),
+    "many faults were not seen": (a_run(a_fault(), a_fault(3, effect=())), "1 of 2 faults were not seen"),
     "a fault never ended": (a_run(a_fault(outcome=None)), "no effect was seen"),
-    "nothing was asked meanwhile": (a_run(a_fault(at=50)), "nothing was asked"),
+    "nothing was asked meanwhile": (a_run(a_fault(at=50)), "no effect was seen while something was asked"),
     "too few operations": (a_run(a_fault(), good=49), "only 49 operations"),
     "too many went wrong": (a_run(a_fault(), bad=20), "only 75% of 80"),
 }
@@ -523,6 +524,12 @@ def test_what_proves_nothing_is_unknown(operations, reason):
 
     assert judgement.verdict == "unknown"
     assert any(reason in each for each in judgement.reasons), judgement
+
+
+def test_a_fault_now_and_then_may_find_nobody():
+    worked = [a_fault(at=n / 10) for n in range(10)]
+
+    assert judge(GOOD_RESULTS, a_run(*worked, a_fault(3, effect=()))).verdict == "valid"
 
 
 def test_a_run_with_faults_that_worked_is_valid():

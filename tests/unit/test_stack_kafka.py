@@ -45,16 +45,27 @@ def test_settings_become_one_line_each():
     assert kafka.as_text({"a": "1", "b": "x y"}) == "a=1\nb=x y\n"
 
 
-def test_a_detour_is_for_clients_alone():
-    """Brokers reach one another where they always do; whoever comes by the detour is sent back to it."""
+def test_whoever_comes_by_the_detour_is_sent_back_to_it():
+    """Who comes by the first listener meets no proxy; other brokers are told a name."""
     plain = kafka.properties(LAYOUT, "broker-2")
     detoured = kafka.properties(replace(LAYOUT, detour=True), "broker-2")
 
-    assert {key for key in plain if plain[key] != detoured[key]} == {
-        "listeners",
-        "advertised.listeners",
-        "listener.security.protocol.map",
-    }
-    assert detoured["listeners"] == plain["listeners"] + ",DETOUR://127.0.0.1:19195"
-    assert detoured["advertised.listeners"] == plain["advertised.listeners"] + ",DETOUR://127.0.0.1:19194"
-    assert detoured["inter.broker.listener.name"] == "PLAINTEXT"
+    listens, tells = (detoured[key].split(",") for key in ("listeners", "advertised.listeners"))
+    assert listens[:3] == [*plain["listeners"].split(","), "DETOUR://127.0.0.1:19195"]
+    assert tells[:2] == [plain["advertised.listeners"], "DETOUR://127.0.0.1:19194"]
+    assert detoured["inter.broker.listener.name"] == "PEERS"
+    assert "PEERS://broker-2:19196" in tells
+
+
+def test_brokers_meet_the_proxy_on_their_way_to_one_another():
+    """Each has its own idea of where the others are; the proxy listens there."""
+    detoured = replace(LAYOUT, detour=True)
+    links = dict(link.split("=") for link in kafka.links(detoured))
+    found = {line.split()[-1]: line.split()[0] for line in kafka.hosts("broker-2").splitlines()}
+
+    assert len(links) == 3 * 2 * 2
+    assert links["broker-2>broker-3"] == f"{found['broker-3']}:19296,127.0.0.1:19296"
+    assert links["broker-2>broker-3/controller"] == f"{found['broker-3']}:19293,127.0.0.1:19293"
+    assert found["broker-2"] == "127.0.0.1"
+    assert kafka.properties(detoured, "broker-2")["controller.quorum.voters"].startswith("1@broker-1:19093,")
+    assert f"-Djdk.net.hosts.file={detoured.kafka}/broker-2/hosts" in kafka.command(detoured, "broker-2")

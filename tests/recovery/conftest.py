@@ -1,0 +1,25 @@
+"""A stack whose slots may hold back very little WAL, so that one can be lost here.
+
+It is of its own: what is sent again in these tests breaks the order that others rely on.
+"""
+
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from stack import launch
+from stack.arena import SLOT_KEEP_MB
+from stack.layout import Layout
+from tests.running_system import RunningSystem
+
+
+@pytest.fixture(scope="package")
+def system():
+    with (
+        launch.temporary("recovery") as wish,
+        launch.running(replace(wish, slot_wal_keep_mb=SLOT_KEEP_MB), Console()),
+        closing(RunningSystem(Layout(state=wish.state, port_offset=wish.port_offset))) as running,
+    ):
+        yield running
