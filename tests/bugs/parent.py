@@ -5,7 +5,8 @@ The chosen nodes are started through tests/bugs/launch.py, all others as ever.
 
 import sys
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Self
 
 from stack import cli, topology
 from stack.launch import Wish
@@ -14,10 +15,14 @@ from stack.node import Node
 
 @dataclass(frozen=True, slots=True)
 class BuggyWish(Wish):
-    """A stack in whose `chosen` nodes there is a bug of tests/bugs/seeds.py."""
+    """A stack in whose `chosen` nodes there is a bug, or several of them (`a+b`)."""
 
     bug: str = "nothing"
     chosen: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, wish: Wish, bug: str, chosen: tuple[str, ...]) -> Self:
+        return cls(**asdict(wish), bug=bug, chosen=chosen)
 
     def parent_command(self) -> list[str]:
         python, *rest = Wish.parent_command(self)
