@@ -15,6 +15,7 @@ Seconds = tuple[float, float]
 
 # What a scenario may need of the system beside its processes.
 NETWORK, PARKING, TWINS = "a proxy before the brokers", "an operator's hand", "second workers"
+SMALL_DISKS = "disks of its own, which only root can mount"
 BETWEEN = "a proxy between the brokers"
 WAY_BACK, SMALL_SLOTS = "a command that brings relays back", "slots that hold back little WAL"
 STEPS_MAX = 500

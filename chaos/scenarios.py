@@ -3,11 +3,23 @@
 import signal
 
 from chaos import losing
+from chaos.disks import FULL
 from chaos.faults import Act, Kill, Pause
 from chaos.nemesis import Package
 from chaos.network import Cut, Reset, Slow, Split
 from chaos.poison import PARK, POISON
-from chaos.scenario import BETWEEN, NETWORK, PARKING, SMALL_SLOTS, TWINS, WAY_BACK, Scenario, a_mix, in_turn
+from chaos.scenario import (
+    BETWEEN,
+    NETWORK,
+    PARKING,
+    SMALL_DISKS,
+    SMALL_SLOTS,
+    TWINS,
+    WAY_BACK,
+    Scenario,
+    a_mix,
+    in_turn,
+)
 from chaos.targets import EVERYTHING, ROLES, Choice
 from chaos.zombie import Zombie
 
@@ -134,6 +146,14 @@ SCENARIOS = (
         round_steps=3,
         rate=6.0,
         needs=frozenset({NETWORK}),
+    ),
+    Scenario(
+        "disk-full",
+        "the disk of a broker is full, then the one of Postgres, until somebody makes room",
+        in_turn(Package(FULL, Choice("broker", "leader")), Package(FULL, Choice("database")), hold=(8, 12)),
+        round_steps=2,
+        rate=6.0,
+        needs=frozenset({SMALL_DISKS}),
     ),
     Scenario(
         "restart-everything",

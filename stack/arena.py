@@ -11,13 +11,14 @@ import click
 from rich.console import Console
 from sqlalchemy import make_url
 
-from chaos import targets
+from chaos import disks, targets
+from chaos.disks import DISKS
 from chaos.evidence import Endpoints
 from chaos.faults import Ground
 from chaos.losing import RELAYS
 from chaos.network import Network, has_links_between
 from chaos.poison import DATABASES, STRANGER
-from chaos.scenario import BETWEEN, NETWORK, PARKING, SMALL_SLOTS, TWINS, WAY_BACK, Scenario
+from chaos.scenario import BETWEEN, NETWORK, PARKING, SMALL_DISKS, SMALL_SLOTS, TWINS, WAY_BACK, Scenario
 from chaos.targets import KafkaNames
 from chaos.zombie import ADMIN_DATABASE
 from stack import launch, prey, record
@@ -27,6 +28,8 @@ from stack.ports import HOST
 
 # What a slot may hold back where it is to lose it: little enough to be written in a second or two.
 SLOT_KEEP_MB = 48
+# A disk that a stack can begin on, and that is soon full.
+SMALL_MB = 3200
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,15 @@ def _has(ground: Ground) -> set[str]:
         PARKING: "operator" in ground.tools,
         TWINS: len(groups) > len(set(groups)),
         WAY_BACK: RELAYS in ground.tools,
+        SMALL_DISKS: DISKS in ground.tools,
         SMALL_SLOTS: RELAYS in ground.tools,  # One of somebody's own says itself when they are too large.
     }
     return {need for need, is_there in there.items() if is_there}
+
+
+def lacks_rights(scenario: Scenario) -> bool:
+    """Whether it needs mounts that this process may not make; else, mounts are its own from now on."""
+    return SMALL_DISKS in scenario.needs and not disks.leave_others_mounts()
 
 
 @contextmanager
@@ -70,6 +79,7 @@ def _stack(scenario: Scenario, state: Path | None) -> Iterator[Layout]:
     if state is None:
         with (
             launch.temporary("chaos", detour=NETWORK in scenario.needs) as wish,
+            _small_disks(scenario, wish.state),
             launch.running(replace(wish, slot_wal_keep_mb=_slot_mb(scenario)), Console()) as started,
         ):
             yield prey.layout_of(wish.state, started)
@@ -78,6 +88,18 @@ def _stack(scenario: Scenario, state: Path | None) -> Iterator[Layout]:
     if now is None:
         raise NotReady("nothing is running there: ./run up first, or leave --state away")
     yield prey.layout_of(state, now)
+
+
+@contextmanager
+def _small_disks(scenario: Scenario, state: Path) -> Iterator[None]:
+    """Where they are wanted: one for each broker, and one for Postgres and whatever lies beside it."""
+    with ExitStack() as mounted:
+        if SMALL_DISKS in scenario.needs:
+            mounted.enter_context(disks.small_disk(state, SMALL_MB))
+            for place in prey.disks_of(state).values():
+                if place != state:
+                    mounted.enter_context(disks.small_disk(place, SMALL_MB))
+        yield
 
 
 def _slot_mb(scenario: Scenario) -> int | None:
@@ -90,6 +112,8 @@ def _stack_system(scenario: Scenario, layout: Layout, stack: ExitStack) -> Syste
         raise NotReady("the stack is gone")
     more = stack.enter_context(prey.twins(layout)) if TWINS in scenario.needs else ()
     ground = prey.ground_of(layout, now, more)
+    if SMALL_DISKS in scenario.needs and disks.are_small(places := prey.disks_of(layout.state)):
+        ground.tools = {**ground.tools, DISKS: places}
     if layout.detour:
         ground.network = stack.enter_context(Network(HOST, layout.port("detour")))
     return System(ground, prey.endpoints_of(layout))

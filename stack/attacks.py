@@ -10,7 +10,7 @@ import click
 
 from chaos.attack import Attack, fight, judge
 from chaos.largest import note_largest
-from chaos.scenario import Scenario
+from chaos.scenario import SMALL_DISKS, Scenario
 from chaos.scenarios import BY_NAME, SCENARIOS
 from runtime.stopping import stop_requested
 from stack import arena
@@ -66,6 +66,9 @@ def chaos_command(
     folder = report or DEFAULT_STATE / "chaos" / f"{name}-{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
     if folder.exists() and any(folder.iterdir()):
         raise click.BadParameter(f"{folder} holds something already", param_hint="--report")
+    if arena.lacks_rights(scenario):
+        click.echo(f"unknown: needs root: {scenario.name} needs {SMALL_DISKS}")
+        return EXIT_CODE["unknown"]
     with arena.opened(scenario, state, targets_file) as system:
         attack = Attack(
             scenario=scenario,

@@ -19,7 +19,7 @@ from connect.client import ConnectClient
 from contracts.messages import MESSAGES
 from contracts.services import AUDITOR_ROLE, INVENTORY, SERVICES, Service
 from contracts.topics import read_by
-from stack import audits, postgres, record, recovery
+from stack import audits, kafka, postgres, postgres_home, record, recovery
 from stack.layout import BROKERS, ROOT, Layout
 from stack.leash import leashed
 from stack.node import Kind
@@ -64,6 +64,12 @@ def ground_of(layout: Layout, now: StackRecord, more: tuple[Target, ...] = ()) -
             ),
         },
     )
+
+
+def disks_of(state: Path) -> dict[str, Path]:
+    """The folder that each process with data of its own writes under."""
+    brokers = {name: kafka.folder(Layout(state=state), name) for name in BROKERS}
+    return {**brokers, "postgres": postgres_home.find_home(state).data.parent}
 
 
 def relays_of(layout: Layout) -> Relays:

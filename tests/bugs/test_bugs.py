@@ -22,7 +22,7 @@ from tests.bugs.catalogue import BUGS, CONTROLS, DEADLINES, EXECUTOR
 from tests.bugs.hands import REST_SECONDS
 from tests.bugs.parent import BuggyWish
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 ORDERS, RATE = 100, 15
 # Relays are not watched over: nothing hits them.

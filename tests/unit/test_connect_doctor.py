@@ -89,7 +89,7 @@ CASES = {
     ),
     "drift": (
         {"config": configuration(ORDER.connector) | {"poll.interval.ms": "500"}},
-        "poll.interval.ms: deployed '500', file '10'",
+        "poll.interval.ms: deployed '500', file '20'",
         "warning",
     ),
     "wedged": ({"moves": False}, "wedged", "alarm"),

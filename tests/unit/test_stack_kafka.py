@@ -30,7 +30,7 @@ def test_no_acknowledged_write_is_lost_with_one_broker():
 def test_a_dead_broker_is_noticed_within_seconds_and_a_slow_one_is_not():
     settings = kafka.properties(LAYOUT, "broker-1")
 
-    assert 2000 <= int(settings["broker.session.timeout.ms"]) <= 4000
+    assert 1000 <= int(settings["broker.session.timeout.ms"]) <= 4000
     assert int(settings["broker.heartbeat.interval.ms"]) * 4 <= int(settings["broker.session.timeout.ms"])
 
 
