@@ -12,6 +12,8 @@ from tests.bugs import hands
 
 API, WORKER, DEADLINES = ORDER.name, f"{ORDER.name}-worker", "order-deadlines"
 STOCK, EXECUTOR = f"{INVENTORY.name}-worker", "payment-executor"
+# The shortest that a stack takes, and shorter than the wait for rest.
+SHORTEST_DEADLINE_SECONDS = 15
 MANY_CANCELLED = Mix(cancelled=70)
 MANY_TIMED_OUT = Mix(orders=((80, "tok_ok", ((GOOD, 1),)), (20, "tok_timeout_charged", ((GOOD, 1),))))
 
@@ -26,7 +28,8 @@ def nothing(_layout: Any) -> None:
 class Bug:
     """One of `found_by` must find it. `nodes` are started with it, and with the `moment` in which it shows.
 
-    `before` and `after` the orders something may be done to the running system.
+    `before` and `after` the orders something may be done to the running system. Each order may be cancelled
+    some seconds after it was accepted.
     """
 
     found_by: frozenset[str]
@@ -35,6 +38,7 @@ class Bug:
     before: Act = nothing
     after: Act = nothing
     mix: Mix | None = None
+    all_cancelled_after: float | None = None
     deadline_seconds: int = DEADLINE_SECONDS
 
 
@@ -50,7 +54,8 @@ def relay(**settings: str) -> dict[str, Any]:
     return {"before": partial(hands.change_relay, **settings)}
 
 
-PARKED = {"before": hands.park, "after": hands.redrive, "mix": MANY_CANCELLED}
+# What is not done by then has been parked, and the order's customer has no more patience.
+PARKED = {"before": hands.park, "after": hands.redrive, "all_cancelled_after": 2.0}
 PLACEMENT = "id:header:ce_id,type:header:ce_type,aggregatetype:header:ce_source,created_at:header:ce_time,"
 PLACEMENT += "sequence:header:sequence,saga_id:header:saga_id,traceparent:header:traceparent"
 SOME = "org.apache.kafka.connect.transforms"
@@ -66,7 +71,10 @@ BUGS = {
     "order_does_not_follow": found_by("S13", **in_(WORKER)),
     "late_answer_is_believed": found_by("S13", mix=MANY_CANCELLED, **in_(WORKER)),
     "clock_stands_still": found_by(
-        "L2", moment="executor_is_away", deadline_seconds=4, **in_(EXECUTOR, DEADLINES)
+        "L2",
+        moment="executor_is_away",
+        deadline_seconds=SHORTEST_DEADLINE_SECONDS,
+        **in_(EXECUTOR, DEADLINES),
     ),
     # what a customer asks for again, and what it is shown
     "key_is_ignored": found_by("S16", **in_(API)),
@@ -123,5 +131,5 @@ CONTROLS = {
     "nothing": Bug(frozenset(), (API, WORKER, STOCK, EXECUTOR)),
     "worker_dies+api_dies": Bug(frozenset(), (API, WORKER, STOCK), before=hands.abort_a_record),
     "many wait": Bug(frozenset(), **PARKED),
-    "executor_is_away": Bug(frozenset(), (EXECUTOR,), deadline_seconds=4),
+    "executor_is_away": Bug(frozenset(), (EXECUTOR,), deadline_seconds=SHORTEST_DEADLINE_SECONDS),
 }

@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass, field, replace
 
 import pytest
-from rich.console import Console
 
 from chaos import orders
 from chaos.checker import check
@@ -20,11 +19,12 @@ from contracts.services import ORDER, SERVICES
 from stack import audits, launch, prey
 from tests.bugs.catalogue import BUGS, CONTROLS, DEADLINES, EXECUTOR
 from tests.bugs.hands import REST_SECONDS
-from tests.bugs.parent import BuggyWish
+from tests.bugs.parent import BuggyWish, thrown_away
 
 pytestmark = pytest.mark.timeout(300)
 
 ORDERS, RATE = 100, 15
+LATER_SECONDS_MAX = 2.0
 # Relays are not watched over: nothing hits them.
 NODES = ("connectors", "auditor", *(s.name for s in SERVICES), *(f"{s.name}-worker" for s in SERVICES))
 NODES += (EXECUTOR, DEADLINES)
@@ -48,10 +48,10 @@ def attempt(tmp_path):
         began, history = time.monotonic(), tmp_path / "history.jsonl"
         with launch.temporary("bugs", deadline_seconds=bug.deadline_seconds) as wish:
             buggy = BuggyWish.of(replace(wish, only=NODES), seeded, bug.nodes)
-            with launch.running(buggy, Console()) as started:
+            with thrown_away(buggy) as started:
                 layout = prey.layout_of(wish.state, started)
                 bug.before(layout)
-                accepted = place_orders(layout, history, bug.mix)
+                accepted = place_orders(layout, history, bug)
                 bug.after(layout)
                 broken, audited = judged(layout, history)
         return Found(accepted, time.monotonic() - began, broken, audited)
@@ -59,13 +59,22 @@ def attempt(tmp_path):
     return run
 
 
-def place_orders(layout, path, mix):
+def place_orders(layout, path, bug):
     """How many orders were accepted of those that customers placed."""
+    planned = orders.plan(1, ORDERS, RATE, bug.mix)
+    planned = [replace(each, fate=soon(each.fate, bug.all_cancelled_after)) for each in planned]
     with History(path) as history:
         load = Workload(layout.url(ORDER.name), history, threading.Event())
-        load.start(orders.plan(1, ORDERS, RATE, mix))
+        load.start(planned)
         load.join()
     return load.counts["accepted"]
+
+
+def soon(fate, cancel_after):
+    """Whatever a customer does later is done within seconds: a hundred orders need no more."""
+    later = {name: getattr(fate, name) for name in ("repeat_after", "other_body_after", "cancel_after")}
+    hurried = {name: min(seconds, LATER_SECONDS_MAX) for name, seconds in later.items() if seconds}
+    return replace(fate, **hurried | ({"cancel_after": cancel_after} if cancel_after else {}))
 
 
 def judged(layout, path):
