@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from chaos.evidence import Evidence
 from chaos.rows import Event, Record
 from chaos.verdict import Result, result
+from contracts.messages import MESSAGES
 
 
 def s4_completeness(evidence: Evidence) -> Result:
@@ -68,12 +69,16 @@ def s8_content(evidence: Evidence) -> Result:
     known = [(record, events[record.id]) for record in evidence.records if record.id in events]
     return result(
         "S8 content",
-        "Topic, key, headers and the sha256 of the payload are those of the outbox row.",
+        "Topic, key, headers and the sha256 of the payload are those of the outbox row, and the topic is that"
+        " of its type.",
         len(known),
         (
-            f"{record.id} at {_place(record)}: {', '.join(wrong)}"
-            for record, event in known
-            if (wrong := _different(record, event))
+            *(
+                f"{record.id} at {_place(record)}: {', '.join(wrong)}"
+                for record, event in known
+                if (wrong := _different(record, event))
+            ),
+            *_told_elsewhere(evidence),
         ),
     )
 
@@ -108,6 +113,14 @@ def _different(record: Record, event: Event) -> list[str]:
     names = ("topic", "key", "type", "source", "saga_id", "digest")
     wrong = [name for name in names if getattr(record, name) != getattr(event, name)]
     return [*wrong, "sequence"] if record.sequence != str(event.sequence) else wrong
+
+
+def _told_elsewhere(evidence: Evidence) -> Iterator[str]:
+    """Written for a topic where nobody looks for it."""
+    for event in evidence.outbox:
+        kind = MESSAGES.get(event.type)
+        if kind is not None and event.topic != kind.topic:
+            yield f"{event.type} {event.id} of {event.key} was written for {event.topic}"
 
 
 def _is_strange(evidence: Evidence, record: Record) -> bool:

@@ -46,9 +46,16 @@ def s1_dual_write(evidence: Evidence) -> Result:
     return result(
         "S1 dual-write atomicity",
         "No change without its event and no event without its change: numbers have no gap, the sagas' log and"
-        " the outbox tell the same, and money and stock moved in the transaction of an event.",
+        " the outbox tell the same, money and stock moved in the transaction of an event, and no order is"
+        " told of with another total.",
         len(evidence.outbox),
-        (*_gaps(evidence), *_told_wrongly(evidence), *_log_apart(evidence), *_moved_silently(evidence)),
+        (
+            *_gaps(evidence),
+            *_told_wrongly(evidence),
+            *_log_apart(evidence),
+            *_moved_silently(evidence),
+            *_told_otherwise(evidence),
+        ),
     )
 
 
@@ -141,6 +148,13 @@ def _moved_silently(evidence: Evidence) -> Iterator[str]:
     for move in evidence.stock_moves:
         if move.movement in {"reserve", "release"} and (INVENTORY.name, move.order_id, move.xact) not in told:
             yield f"the {move.movement} of {move.order_id} was told of in no event of its transaction"
+
+
+def _told_otherwise(evidence: Evidence) -> Iterator[str]:
+    totals = {order.id: order.total for order in evidence.orders}
+    for event in evidence.outbox:
+        if event.service == ORDER.name and event.total not in {None, totals.get(event.key)}:
+            yield f"{event.key} of {totals.get(event.key)} was told of by {event.type} as of {event.total}"
 
 
 def _orders_apart(evidence: Evidence) -> Iterator[str]:

@@ -18,7 +18,8 @@ INBOX_IDS = text("SELECT event_id::text FROM inbox WHERE consumer = :consumer")
 OUTBOX = text("""
     SELECT CAST(:service AS text), id::text, topic, aggregateid, type, source, saga_id, sequence,
            encode(sha256(convert_to(payload::text, 'UTF8')), 'hex'),
-           extract(epoch FROM created_at)::float8, xact
+           extract(epoch FROM created_at)::float8, xact,
+           CAST(payload #>> '{total,amount}' AS bigint)
     FROM outbox ORDER BY id
 """)
 

@@ -36,7 +36,10 @@ class SagaLine(NamedTuple):
 
 
 class Event(NamedTuple):
-    """An outbox row. `digest` is the payload's sha256, `xact` the transaction that wrote it."""
+    """An outbox row. `digest` is the payload's sha256, `xact` the transaction that wrote it.
+
+    `total` is the amount of money that the payload names, where it does.
+    """
 
     service: str
     id: str
@@ -49,6 +52,7 @@ class Event(NamedTuple):
     digest: str
     at: float
     xact: int
+    total: int | None = None
 
 
 class Replay(NamedTuple):

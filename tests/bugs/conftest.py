@@ -11,7 +11,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session")
 def score(request):
-    """Bugs by name, and what caught each: empty where nothing did."""
+    """What was found of each bug, by its name; None where a run did not come to its end."""
     return request.config.stash[SCORE]
 
 
@@ -19,8 +19,19 @@ def pytest_terminal_summary(terminalreporter, config):
     score = config.stash.get(SCORE, {})
     if not score:
         return
-    caught = sum(bool(by) for by in score.values())
     terminalreporter.section("seeded bugs")
-    for name, by in score.items():
-        terminalreporter.line(f"{name:28} {'; '.join(by) or 'NOT CAUGHT'}")
-    terminalreporter.line(f"{caught} of {len(score)} caught")
+    for name, found in score.items():
+        terminalreporter.line(f"{name:34} {told(found)}")
+    caught = sum(1 for found in score.values() if found and found.broken)
+    red = sum(1 for found in score.values() if found and found.audited)
+    terminalreporter.line(f"{caught} of {len(score)} caught by the checker; the auditor is red for {red}")
+
+
+def told(found):
+    if found is None:
+        return "NOT CAUGHT: the run did not come to its end"
+    first = sorted(found.broken.items())
+    names = " ".join(code for code, _ in first) or "NOT CAUGHT"
+    example = f" ({first[0][1]:.90})" if first else ""
+    auditor = " ".join(found.audited) or "-"
+    return f"after {found.orders} orders, {found.seconds:.0f} s: {names}{example}; auditor: {auditor}"

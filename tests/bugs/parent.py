@@ -5,24 +5,53 @@ The chosen nodes are started through tests/bugs/launch.py, all others as ever.
 
 import sys
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Self
 
-from stack import cli, topology
+import psutil
+from rich.console import Console
+
+from stack import cli, launch, progress, topology
 from stack.launch import Wish
 from stack.node import Node
+from stack.record import StackRecord
+
+# The leashes end the nodes, and what those have started sees that it is alone.
+GONE_SECONDS_MAX = 15
 
 
 @dataclass(frozen=True, slots=True)
 class BuggyWish(Wish):
-    """A stack in whose `chosen` nodes there is a bug of tests/bugs/seeds.py."""
+    """A stack in whose `chosen` nodes there is a bug, or several of them (`a+b`)."""
 
     bug: str = "nothing"
     chosen: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, wish: Wish, bug: str, chosen: tuple[str, ...]) -> Self:
+        return cls(**asdict(wish), bug=bug, chosen=chosen)
 
     def parent_command(self) -> list[str]:
         python, *rest = Wish.parent_command(self)
         options = rest[rest.index("supervise") :]
         return [python, "-P", "-m", "tests.bugs.parent", self.bug, ",".join(self.chosen), *options]
+
+
+@contextmanager
+def thrown_away(wish: Wish) -> Iterator[StackRecord]:
+    """A ready stack that nobody needs afterwards: it is killed, which is quicker than to stop it in order."""
+    console = Console()
+    parent = launch.start(wish, console, detached=False)
+    processes: list[psutil.Process] = []
+    try:
+        yield progress.follow(wish.state, lambda: parent.poll() is None, console)
+        processes = psutil.Process(parent.pid).children(recursive=True)
+    finally:
+        if processes:
+            parent.kill()
+            psutil.wait_procs(processes, GONE_SECONDS_MAX)
+        launch.end(parent)
 
 
 def seeded(nodes: Iterable[Node], bug: str, chosen: Collection[str]) -> Iterator[Node]:

@@ -10,13 +10,14 @@ from dataclasses import replace
 
 from sqlalchemy import text
 
+from contracts.messages import OrderCreated, OrderFailed
 from inventory import allocation
 from inventory import queries as inventory_queries
 from inventory.models import Movement
 from messaging import dead_letters, inbox, outbox, polling
 from messaging import sql as messaging_sql
 from messaging.errors import MessageFault
-from payment import executor
+from order import queries as order_queries
 from payment.gateway import HttpGateway, Outcome
 from web import idempotency
 
@@ -27,9 +28,24 @@ def every(number):
     return lambda: next(calls) % number == 0
 
 
+def another_key():
+    """One that nobody knows."""
+    return str(uuid.uuid4())
+
+
 def change(module, name, make):
     """Replace an attribute by what `make` makes of it."""
     setattr(module, name, make(getattr(module, name)))
+
+
+def reword(module, name, old, new):
+    """Replace words of a statement, which must be there."""
+
+    def make(statement):
+        assert old in statement.text, f"{name} has no {old!r}"
+        return text(statement.text.replace(old, new))
+
+    change(module, name, make)
 
 
 def nothing():
@@ -85,6 +101,30 @@ def answered_before_commit():
         return hasty
 
     change(idempotency, "answer_once", make)
+
+
+def fewer_than_ordered():
+    """Of everything one."""
+    from order import handlers  # noqa: PLC0415 - what it imports must not be imported by other processes
+
+    def make(price):
+        def stingy(connection, items):
+            priced, currency = price(connection, items)
+            return [item.model_copy(update={"quantity": 1}) for item in priced], currency
+
+        return stingy
+
+    change(handlers, "_price", make)
+
+
+def order_does_not_follow():
+    """A saga ends because the card was declined, and its order stays as it was."""
+    reword(
+        order_queries,
+        "MOVE_ORDERS",
+        "WHERE orders.id = moved.id",
+        "WHERE orders.id = moved.id AND moved.status <> 'FAILED'",
+    )
 
 
 # ── keys of requests
@@ -152,7 +192,7 @@ def offsets_before_processing():
         return partition.topic not in self._watches
 
     change(polling.MessageWorker, "_process", make)
-    polling.MessageWorker._work = work
+    change(polling.MessageWorker, "_work", lambda _work: work)
 
 
 def inbox_is_not_written():
@@ -161,13 +201,13 @@ def inbox_is_not_written():
     def claim(_connection, _consumer, deliveries):
         return list(deliveries)
 
-    inbox.claim = claim
+    change(inbox, "claim", lambda _claim: claim)
 
 
 def letter_is_dropped():
     """What cannot be handled is forgotten instead of parked."""
     _fault_of_some()
-    dead_letters.park_culprit = lambda *_what, **_ever: None
+    change(dead_letters, "park_culprit", lambda _park: lambda *_what: None)
 
 
 def _fault_of_some():
@@ -193,7 +233,7 @@ def charged_twice():
 
     def make(charge):
         def greedy(self, key, money, token):
-            charge(self, str(uuid.uuid4()), money, token)
+            charge(self, another_key(), money, token)
             return charge(self, key, money, token)
 
         return greedy
@@ -215,7 +255,21 @@ def charged_too_much():
 
 def refund_is_kept():
     """The customer is told of a refund that the gateway never heard of."""
-    executor.HttpGateway.refund = lambda _self, _key, _money, _charge: Outcome(reference="never made")
+    change(HttpGateway, "refund", lambda _refund: lambda _self, _key, _money, _charge: Outcome("never made"))
+
+
+def refunded_twice():
+    """Under two keys; the gateway declines the second, and nobody says so."""
+
+    def make(refund):
+        def generous(self, key, money, charge):
+            done = refund(self, key, money, charge)
+            refund(self, another_key(), money, charge)
+            return done
+
+        return generous
+
+    change(HttpGateway, "refund", make)
 
 
 # ── stock
@@ -253,7 +307,17 @@ def _no_sales(statement):
 
 
 def sequence_stands_still():
-    change(messaging_sql, "WRITE_OUTBOX", lambda s: text(s.text.replace("counted.last - row.behind,", "1,")))
+    reword(messaging_sql, "WRITE_OUTBOX", "counted.last - row.behind,", "1,")
+
+
+def sequence_skips():
+    """Every event but an order's first two takes a number too many."""
+    reword(messaging_sql, "WRITE_OUTBOX", "counter.last + excluded.last", "counter.last + excluded.last + 1")
+
+
+def told_in_another_topic():
+    """Where nobody reads it either."""
+    OrderFailed.topic = OrderCreated.topic
 
 
 def payload_is_of_another():
@@ -261,6 +325,13 @@ def payload_is_of_another():
     from order import handlers  # noqa: PLC0415 - as above
 
     change(handlers, "ChargePayment", lambda charge: lambda **fields: charge(**_cheaper(fields)))
+
+
+def total_is_of_another():
+    """The same of an event that no service reads."""
+    from order import handlers  # noqa: PLC0415 - as above
+
+    change(handlers, "OrderCreated", lambda created: lambda **fields: created(**_cheaper(fields)))
 
 
 def _cheaper(fields):

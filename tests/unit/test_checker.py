@@ -21,6 +21,7 @@ from tests.testimony import (
 GOOD = a_good_system()
 COMPLETED, FAILED, SOLD_OUT = (order.id for order in GOOD.orders[:3])
 CREATED = next(event.id for event in GOOD.outbox if event.type == "order.created.v1")
+FAILED_TOLD = next(event.id for event in GOOD.outbox if event.type == "order.failed.v1")
 CAPTURED = next(event.id for event in GOOD.outbox if event.type == "payment.captured.v1")
 
 
@@ -83,6 +84,13 @@ def moved(record, **changes):
     )
 
 
+def moved_row_and_record(event_id, **changes):
+    """An event stands in another topic, in its outbox and in Kafka alike."""
+    evidence = moved(record_of(event_id), **changes)
+    rows = tuple(e._replace(topic=changes["topic"]) if e.id == event_id else e for e in GOOD.outbox)
+    return replace(evidence, outbox=rows)
+
+
 def swapped():
     """An order's two first events in one topic have changed places: the charge and its refund."""
     one, two = (r for r in GOOD.records if r.key == SOLD_OUT and r.topic == "payment-commands")
@@ -138,6 +146,11 @@ DAMAGE = {
         without("saga_log", of(COMPLETED, message_type="payment.charge.v1")),
         set(),
     ),
+    "S1: an order was told of with another total": (
+        "S1",
+        changed("outbox", first("order.created.v1"), total=PRICE - 1),
+        set(),
+    ),
     "S1: an order's end was told of as another": (
         "S1",
         changed("outbox", first("order.completed.v1"), type="order.failed.v1"),
@@ -184,6 +197,11 @@ DAMAGE = {
     "S7: two readers find two things": (
         "S7",
         changed("reread", lambda p: p.id == CREATED, id="another"),
+        set(),
+    ),
+    "S8: an event was written for a topic where nobody looks for it": (
+        "S8",
+        moved_row_and_record(FAILED_TOLD, topic="order-created", offset=99),
         set(),
     ),
     "S8: another payload": ("S8", changed("records", lambda r: r.id == CREATED, digest="0"), set()),
