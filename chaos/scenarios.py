@@ -143,16 +143,17 @@ SCENARIOS = (
     ),
     Scenario(
         "slow-network",
-        "the way to the brokers is slow and narrow",
+        "the way to the brokers is slow and narrow, and the one between them slow",
         in_turn(
             Package(Slow(), Choice("broker", "all")),
+            Package(Slow(latency_ms=80, jitter_ms=80, between=True), Choice("broker", "all")),
             Package(Slow(latency_ms=500, jitter_ms=500), Choice("broker")),
             Package(Slow(latency_ms=20, bytes_per_second=64 * 1024), Choice("broker", "all")),
             hold=(10, 15),
         ),
-        round_steps=3,
+        round_steps=4,
         rate=6.0,
-        needs=frozenset({NETWORK}),
+        needs=frozenset({NETWORK, BETWEEN}),
     ),
     Scenario(
         "disk-full",
