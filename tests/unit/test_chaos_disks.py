@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from stack.layout import ROOT
+
 BEGIN = """
 import json, os, sys, psutil
 from pathlib import Path
@@ -58,6 +60,8 @@ else:
     print(json.dumps(told), flush=True)
 """
 IS_ROOT = os.geteuid() == 0
+# Root without its rights, as in a container.
+POWERLESS = ["setpriv", "--bounding-set=-sys_admin"] if IS_ROOT else []
 
 
 @pytest.fixture
@@ -97,9 +101,20 @@ def test_a_disk_is_full_until_room_is_made(tmp_path, start):
 
 
 def test_who_may_not_mount_is_told_so_as_root_too(start):
-    _, told = start(FILL, *(["setpriv", "--bounding-set=-sys_admin"] if IS_ROOT else []))
+    _, told = start(FILL, *POWERLESS)
 
     assert told == {"may_mount": False}
+
+
+def test_a_run_that_may_not_mount_is_unknown_before_anything_is_started(tmp_path):
+    command = [sys.executable, "-m", "stack", "chaos", "disk-full", "--report", str(tmp_path / "report")]
+    done = subprocess.run(
+        [*POWERLESS, *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.startswith("unknown: needs root")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mount_goes_with_its_process_however_it_ends(tmp_path, start):
