@@ -16,12 +16,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
 from chaos.faults import Act, Effect, Ground, answers, is_gone
 from chaos.targets import NothingToHit, Target
+from chaos.zombie import ADMIN_DATABASE
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
 
 DISKS = "disks"
+_CHECKPOINT = text("CHECKPOINT")
+_BOUNDED = {"connect_timeout": 5, "options": "-c statement_timeout=5s"}
 NO_ROOM = os.strerror(errno.ENOSPC).encode()
 # What is written in between makes it too small to become that small.
 SHRINK_TRIES_MAX = 100
@@ -128,6 +135,22 @@ def _fill(ground: Ground, targets: Sequence[Target]) -> list[_Full]:
     return full
 
 
+def _fill_and_checkpoint(ground: Ground, targets: Sequence[Target]) -> list[_Full]:
+    """Else only statements fail that need room: a database that cannot keep its place gives up as a whole."""
+    url = ground.tools.get(ADMIN_DATABASE)
+    if url is None:
+        raise NothingToHit("no database account may make a checkpoint")
+    full = _fill(ground, targets)
+    try:
+        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=_BOUNDED)
+        with suppress(SQLAlchemyError), engine.connect() as connection:
+            connection.execute(_CHECKPOINT)
+    except BaseException:
+        _grow(full)
+        raise
+    return full
+
+
 def _shrink(disk: Disk) -> None:
     """To what is used. Raises OSError."""
     for number in reversed(range(SHRINK_TRIES_MAX)):
@@ -168,3 +191,4 @@ def _is_there(target: Target) -> bool:
 
 
 FULL = Act("disk full", _fill, _make_room)
+FULL_AT_CHECKPOINT = Act("disk full at a checkpoint", _fill_and_checkpoint, _make_room)

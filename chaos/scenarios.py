@@ -3,7 +3,7 @@
 import signal
 
 from chaos import losing
-from chaos.disks import FULL
+from chaos.disks import FULL, FULL_AT_CHECKPOINT
 from chaos.faults import Act, Pause
 from chaos.kills import Down, Kill
 from chaos.nemesis import Package
@@ -158,8 +158,14 @@ SCENARIOS = (
     Scenario(
         "disk-full",
         "the disk of a broker is full, then the one of Postgres, until somebody makes room",
-        in_turn(Package(FULL, Choice("broker", "leader")), Package(FULL, Choice("database")), hold=(8, 12)),
-        round_steps=2,
+        in_turn(
+            Package(FULL, Choice("broker", "leader")),
+            Package(FULL, Choice("database")),
+            Package(FULL, Choice("broker", "controller")),
+            Package(FULL_AT_CHECKPOINT, Choice("database")),
+            hold=(8, 12),
+        ),
+        round_steps=4,
         rate=6.0,
         needs=frozenset({SMALL_DISKS}),
     ),
