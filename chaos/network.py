@@ -1,12 +1,13 @@
-"""Network faults: links that are cut, reset or slow, by the proxy that clients reach brokers through."""
+"""Network faults: links that are cut, reset or slow, by the proxy that brokers are reached through."""
 
 import json
 import socket
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from chaos.cluster import Cluster
 from chaos.faults import Blow, Effect, Ground
 from chaos.proxy import CLEAR, Weather
 from chaos.targets import NothingToHit, Target
@@ -62,6 +63,13 @@ class BadWeather(Blow):
     links: Collection[str]
     before: Counts
     counted: str
+    # Where brokers may notice: how many partitions had lost a replica, at the most.
+    cluster: Cluster | None = None
+    shrunk: int = 0
+
+    def look(self) -> None:
+        if self.cluster:
+            self.shrunk = max(self.shrunk, self.cluster.shrunk() or 0)
 
     def heal(self, within_seconds: float) -> Effect:
         del within_seconds  # Nothing has to come back.
@@ -70,7 +78,9 @@ class BadWeather(Blow):
         after = self.network.counts()
         counted = {link: after[link][self.counted] - self.before[link][self.counted] for link in self.links}
         seen = {link: count for link, count in counted.items() if count}
-        return {self.unit: seen} if seen else {}
+        if not seen:
+            return {}
+        return {self.unit: seen} | ({"partitions_with_shrunk_isr": self.shrunk} if self.shrunk else {})
 
     @property
     def unit(self) -> str:
@@ -94,17 +104,26 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """Every byte is late, by so much and a little more by chance, and only so many go over in a second."""
+    """Every byte is late, by so much and a little more by chance, and only so many go over in a second.
+
+    It is on its way between clients and a broker, or between a broker and the others.
+    """
 
     latency_ms: float = 100.0
     jitter_ms: float = 50.0
     bytes_per_second: int = 0
-    name: str = "slow"
+    between: bool = False
+
+    @property
+    def name(self) -> str:
+        return "slow between brokers" if self.between else "slow"
 
     def strike(self, ground: Ground, targets: Sequence[Target]) -> Blow:
         weather = Weather(
             latency_ms=self.latency_ms, jitter_ms=self.jitter_ms, bytes_per_second=self.bytes_per_second
         )
+        if self.between:
+            return _make_between(ground, targets, "delayed", lambda _target, _caller: weather)
         return _make(ground, targets, weather, "delayed")
 
 
@@ -133,25 +152,12 @@ class Split:
         return "split" if self.way == "both" else f"split one way ({self.way})"
 
     def strike(self, ground: Ground, targets: Sequence[Target]) -> Blow:
-        network = _network(ground)
-        before = network.counts()
-        weather = {
-            link: self._weather(is_caller=here == target.name)
-            for target in targets
-            for link, here, there in _between_brokers(before)
-            if target.name in {here, there}
-        }
-        if not weather:
-            raise NothingToHit("there is no proxy between the brokers")
-        blow = BadWeather(network, weather.keys(), before, "held")
-        for link, bad in weather.items():
-            network.make(link, bad)
-        return blow
+        return _make_between(ground, targets, "held", self._weather)
 
-    def _weather(self, *, is_caller: bool) -> Weather:
+    def _weather(self, target: Target, caller: str) -> Weather:
         """Of a link that the broker itself has opened, or another has opened to it."""
         sent, received = self.way in {"both", "out"}, self.way in {"both", "in"}
-        if is_caller:
+        if caller == target.name:
             return Weather(cut_in=sent, cut_out=received)
         return Weather(cut_in=received, cut_out=sent)
 
@@ -174,4 +180,24 @@ def _make(ground: Ground, targets: Sequence[Target], weather: Weather, counted: 
     blow = BadWeather(network, [each.name for each in targets], network.counts(), counted)
     for link in blow.links:
         network.make(link, weather)
+    return blow
+
+
+def _make_between(
+    ground: Ground, targets: Sequence[Target], counted: str, weather_of: Callable[[Target, str], Weather]
+) -> Blow:
+    """Bad weather on all links between each target and the other brokers, by who calls on them."""
+    network = _network(ground)
+    before = network.counts()
+    weather = {
+        link: weather_of(target, here)
+        for target in targets
+        for link, here, there in _between_brokers(before)
+        if target.name in {here, there}
+    }
+    if not weather:
+        raise NothingToHit("there is no proxy between the brokers")
+    blow = BadWeather(network, weather.keys(), before, counted, ground.cluster())
+    for link, bad in weather.items():
+        network.make(link, bad)
     return blow

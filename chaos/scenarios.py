@@ -3,7 +3,7 @@
 import signal
 
 from chaos import losing
-from chaos.disks import FULL
+from chaos.disks import FULL, FULL_AT_CHECKPOINT
 from chaos.faults import Act, Pause
 from chaos.kills import Down, Kill
 from chaos.nemesis import Package
@@ -143,22 +143,29 @@ SCENARIOS = (
     ),
     Scenario(
         "slow-network",
-        "the way to the brokers is slow and narrow",
+        "the way to the brokers is slow and narrow, and the one between them slow",
         in_turn(
             Package(Slow(), Choice("broker", "all")),
+            Package(Slow(latency_ms=80, jitter_ms=80, between=True), Choice("broker", "all")),
             Package(Slow(latency_ms=500, jitter_ms=500), Choice("broker")),
             Package(Slow(latency_ms=20, bytes_per_second=64 * 1024), Choice("broker", "all")),
             hold=(10, 15),
         ),
-        round_steps=3,
+        round_steps=4,
         rate=6.0,
-        needs=frozenset({NETWORK}),
+        needs=frozenset({NETWORK, BETWEEN}),
     ),
     Scenario(
         "disk-full",
         "the disk of a broker is full, then the one of Postgres, until somebody makes room",
-        in_turn(Package(FULL, Choice("broker", "leader")), Package(FULL, Choice("database")), hold=(8, 12)),
-        round_steps=2,
+        in_turn(
+            Package(FULL, Choice("broker", "leader")),
+            Package(FULL, Choice("database")),
+            Package(FULL, Choice("broker", "controller")),
+            Package(FULL_AT_CHECKPOINT, Choice("database")),
+            hold=(8, 12),
+        ),
+        round_steps=4,
         rate=6.0,
         needs=frozenset({SMALL_DISKS}),
     ),

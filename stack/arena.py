@@ -28,7 +28,7 @@ from stack.ports import HOST
 
 # What a slot may hold back where it is to lose it: little enough to be written in a second or two.
 SLOT_KEEP_MB = 48
-# A disk that a stack can begin on, and that is soon full.
+# A disk that a stack can begin on. It takes the memory of what is written there, and no more.
 SMALL_MB = 3200
 
 
@@ -92,13 +92,16 @@ def _stack(scenario: Scenario, state: Path | None) -> Iterator[Layout]:
 
 @contextmanager
 def _small_disks(scenario: Scenario, state: Path) -> Iterator[None]:
-    """Where they are wanted: one for each broker, and one for Postgres and whatever lies beside it."""
+    """Where they are wanted: one for each broker, and one for Postgres and whatever lies beside it.
+
+    Logs stay where they are: they tell of a full disk, and are looked at when a run has failed.
+    """
     with ExitStack() as mounted:
         if SMALL_DISKS in scenario.needs:
-            mounted.enter_context(disks.small_disk(state, SMALL_MB))
-            for place in prey.disks_of(state).values():
-                if place != state:
-                    mounted.enter_context(disks.small_disk(place, SMALL_MB))
+            mounted.enter_context(disks.small_disk(state, SMALL_MB, but=Layout(state=state).logs))
+            for disk in prey.disks_of(state).values():
+                if disk.place != state:
+                    mounted.enter_context(disks.small_disk(disk.place, SMALL_MB))
         yield
 
 
@@ -112,8 +115,8 @@ def _stack_system(scenario: Scenario, layout: Layout, stack: ExitStack) -> Syste
         raise NotReady("the stack is gone")
     more = stack.enter_context(prey.twins(layout)) if TWINS in scenario.needs else ()
     ground = prey.ground_of(layout, now, more)
-    if SMALL_DISKS in scenario.needs and disks.are_small(places := prey.disks_of(layout.state)):
-        ground.tools = {**ground.tools, DISKS: places}
+    if SMALL_DISKS in scenario.needs and disks.are_small((small := prey.disks_of(layout.state)).values()):
+        ground.tools = {**ground.tools, DISKS: small}
     if layout.detour:
         ground.network = stack.enter_context(Network(HOST, layout.port("detour")))
     return System(ground, prey.endpoints_of(layout))

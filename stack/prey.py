@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import URL, make_url
 
+from chaos.disks import Disk
 from chaos.evidence import Endpoints
 from chaos.faults import Ground
 from chaos.losing import RELAYS, Relays
@@ -66,10 +67,12 @@ def ground_of(layout: Layout, now: StackRecord, more: tuple[Target, ...] = ()) -
     )
 
 
-def disks_of(state: Path) -> dict[str, Path]:
-    """The folder that each process with data of its own writes under."""
-    brokers = {name: kafka.folder(Layout(state=state), name) for name in BROKERS}
-    return {**brokers, "postgres": postgres_home.find_home(state).data.parent}
+def disks_of(state: Path) -> dict[str, Disk]:
+    """Where each process with data of its own writes it."""
+    layout = Layout(state=state)
+    places = {name: kafka.folder(layout, name) for name in BROKERS}
+    places["postgres"] = postgres_home.find_home(state).data.parent
+    return {name: Disk(place, layout.logs / f"{name}.log") for name, place in places.items()}
 
 
 def relays_of(layout: Layout) -> Relays:

@@ -1,4 +1,4 @@
-"""A stack whose slots may hold back very little WAL, so that one can be lost here.
+"""A stack whose slots hold back very little WAL, so that one can be lost here, and whose network can be bad.
 
 It is of its own: what is sent again in these tests breaks the order that others rely on.
 """
@@ -18,7 +18,7 @@ from tests.running_system import RunningSystem
 @pytest.fixture(scope="package")
 def system():
     with (
-        launch.temporary("recovery") as wish,
+        launch.temporary("recovery", detour=True) as wish,
         launch.running(replace(wish, slot_wal_keep_mb=SLOT_KEEP_MB), Console()),
         closing(RunningSystem(Layout(state=wish.state, port_offset=wish.port_offset))) as running,
     ):

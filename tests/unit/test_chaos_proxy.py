@@ -249,6 +249,17 @@ def test_a_broker_is_split_from_the_others_and_its_clients_are_not(network, clie
         assert back.recv(64) == b"2" * held["two>one/controller"]
 
 
+def test_the_way_between_brokers_is_slow_and_the_one_of_clients_is_not(network, client, ports):
+    with closing(_connect(ports["one>two"])) as between:
+        assert _echo(between, b"before") == b"before"
+        blow = Slow(latency_ms=30, between=True).strike(Ground(BROKERS, network=network), BROKERS[:1])
+
+        assert _echo(between, b"1234") == b"1234"
+        assert _echo(client, b"hello") == b"hello"
+
+        assert blow.heal(1) == {"bytes_delayed": {"one>two": 8}}
+
+
 def test_where_no_proxy_stands_between_brokers_none_can_be_split(network):
     assert has_links_between(network)
     assert not has_links_between(None)
