@@ -1,7 +1,7 @@
 """Whether a day of a service's outbox or inbox may go: a decision from facts, without any I/O."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from contracts.topics import RETENTION_MS
@@ -13,13 +13,17 @@ _KEPT = timedelta(milliseconds=RETENTION_MS) + timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What is known of the events whose ids are of one day (UTC); `last_appended` is of their records."""
+    """What is known of the events whose ids are of one day (UTC); `last_appended` is of their records.
+
+    `letters`: how many dead letters of the day wait, by the service that has them.
+    """
 
     day: date
     awaited: int
     unread: int
     findings: int
     last_appended: datetime | None
+    letters: Mapping[str, int] = field(default_factory=dict)
 
 
 def is_old(day: date, now: datetime) -> bool:
@@ -43,5 +47,7 @@ def _reasons(day: Day, now: datetime, *, is_audited: bool) -> Iterator[str]:
         yield f"{day.unread} events of it were not seen by a consumer"
     if day.findings:
         yield f"{day.findings} findings about it are not explained"
+    for service, count in day.letters.items():
+        yield f"dead letters of it wait in {service}: {count}"
     if day.last_appended and day.last_appended > now - _KEPT:
         yield "its last record was relayed late, and may still be read"

@@ -1,6 +1,7 @@
 """Lets days of outbox and inbox go that everybody has seen: `python -m audit.retention`.
 
-A day goes when the auditor has met every event of it, topics have forgotten it, and no dead letter needs it.
+A day goes when the auditor has met every event of it, topics have forgotten it, and no dead letter of it
+waits in any service: it is in the inbox there, so that for the auditor it was seen.
 The owner's function in each database looks once more, under a lock, and refuses what the auditor has not
 counted. A day that may not go yet is told, and asked for again in an hour.
 """
@@ -55,6 +56,9 @@ _FACTS = text(f"""
            (SELECT max(appended_at) FROM records WHERE event_id {_OF_DAY}) AS last_appended,
            clock_timestamp() AS now
 """)  # noqa: S608 - the range's text is a constant
+_LETTERS = text(f"""
+    SELECT count(*) FROM dead_letters WHERE settled_at IS NULL AND event_id {_OF_DAY}
+""")  # noqa: S608 - as above
 _COUNTED = text("SELECT coalesce(max(written), 0) FROM days WHERE service = :service AND day = :day")
 _FORGET = text(f"DELETE FROM records WHERE event_id {_OF_DAY}")  # noqa: S608 - as above
 
@@ -84,11 +88,22 @@ class Retention:
         with self._audit.connect() as connection:
             facts = connection.execute(_FACTS, {"day": partition.day}).one()
             is_audited = is_current(connection)
-        day = Day(partition.day, facts.awaited, facts.unread, facts.findings, facts.last_appended)
+        if not is_old(partition.day, facts.now):
+            return False
+        known = (facts.awaited, facts.unread, facts.findings, facts.last_appended)
+        day = Day(partition.day, *known, self._letters(partition.day))
         reasons = reasons_to_keep(day, facts.now, is_audited=is_audited)
-        if reasons and is_old(partition.day, facts.now):
+        if reasons:
             log.warning("an old day stays", service=service.name, partition=partition.name, reasons=reasons)
         return not reasons
+
+    def _letters(self, day: date) -> dict[str, int]:
+        """How many dead letters of the day wait, whoever wrote the events; by service."""
+        waiting = {}
+        for service, engine in self._databases.items():
+            with engine.connect() as connection:
+                waiting[service.name] = connection.execute(_LETTERS, {"day": day}).scalar_one()
+        return {name: count for name, count in waiting.items() if count}
 
     def _drop(self, service: Service, engine: Engine, partition: Row[Any]) -> bool:
         with self._audit.connect() as connection:

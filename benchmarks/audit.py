@@ -182,7 +182,7 @@ def run(server: Server, secrets: Path) -> Figures:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        with cluster(place, _free_port()) as server:
+        with cluster(place, free_port()) as server:
             figures = run(server, place / "secrets")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "audit.json").write_text(json.dumps(figures, indent=2) + "\n")
@@ -215,7 +215,8 @@ def _spread(seconds: Sequence[float]) -> Figures:
     return {"min": min(seconds), "median": statistics.median(seconds), "max": max(seconds)}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -80,3 +80,16 @@ COPY_IN = """
     COPY records (event_id, topic, partition, "offset", key, sequence, source, digest, appended_at)
     FROM STDIN (FORMAT BINARY)
 """
+
+_EVENT = "aggregatetype, aggregateid, type, payload, topic, sequence, source"
+ONE_EVENT = text(f"""
+    INSERT INTO outbox ({_EVENT})
+    VALUES ('order', 'a-key', 'order.created.v1', '{{}}', 'order-created', 1, '/order')
+""")  # noqa: S608 - constants of this file
+# Ids as uuidv7() would have made them on that day.
+OLD_EVENTS = text(f"""
+    INSERT INTO outbox (id, {_EVENT})
+    SELECT uuidv7(CAST(:day AS date)::timestamp AT TIME ZONE 'UTC' + interval '12 hours' - clock_timestamp()),
+           'order', n::text, 'order.created.v1', '{{}}', 'order-created', 1, '/order'
+    FROM generate_series(1, CAST(:rows AS int)) AS n
+""")  # noqa: S608 - constants of this file

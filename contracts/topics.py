@@ -13,12 +13,16 @@ PARTITIONS = 6  # Fixed for life: another number would send a key to another par
 REPLICATION_FACTOR = 3
 MIN_INSYNC_REPLICAS = 2
 RETENTION_MS = 7 * 24 * 60 * 60 * 1000
+# Kafka forgets whole segments, by their newest record. With its own 7 days for a segment, one with records of
+# every hour would keep its first for 14, longer than the outbox keeps its rows.
+SEGMENT_MS = 12 * 60 * 60 * 1000
 
 # The broker's clock, so that an old event is not past its retention on arrival.
 _EVENTS: Mapping[str, str] = MappingProxyType(
     {
         "cleanup.policy": "delete",
         "retention.ms": str(RETENTION_MS),
+        "segment.ms": str(SEGMENT_MS),
         "message.timestamp.type": "LogAppendTime",
     }
 )

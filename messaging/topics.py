@@ -1,15 +1,18 @@
 """Make every topic, and place every group at the beginning: `python -m messaging.topics`.
 
-Safe to repeat. Consumers run with offset reset `none`, so a group must have a position before its
-first poll; it is the beginning, which at worst repeats what the inbox knows.
+Safe to repeat. A topic that an older version made gets the settings that it has none of its own for; what
+somebody has set otherwise is left, and `./run connect doctor` tells of it. Consumers run with offset reset
+`none`, so a group must have a position before its first poll; it is the beginning, which at worst repeats
+what the inbox knows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import structlog
 from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
-from kafka.admin import OffsetSpec
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError
 
 from contracts.services import SERVICES
@@ -33,6 +36,27 @@ def make_topics(admin: KafkaAdminClient) -> list[str]:
         except TopicAlreadyExistsError:
             log.info("another made them at the same time")
     return [topic.name for topic in missing]
+
+
+def complete_settings(admin: KafkaAdminClient) -> list[str]:
+    """Give topics what they have no setting of their own for; answers with the topics that lacked one."""
+    asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in ALL_TOPICS]
+    found = admin.describe_configs(asked, config_filter="all")["topic"]
+    lacking = {topic.name: _lacking(topic, found[topic.name]) for topic in ALL_TOPICS}
+    changes = [
+        ConfigResource(ConfigResourceType.TOPIC, name, settings)
+        for name, settings in lacking.items()
+        if settings
+    ]
+    answers = admin.alter_configs(changes, incremental=True)["topic"] if changes else {}
+    if refused := {name: answer for name, answer in answers.items() if answer != "OK"}:
+        raise KafkaError(f"topics keep their old settings: {refused}")
+    return [change.name for change in changes]
+
+
+def _lacking(topic: Topic, found: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    own = {key for key, entry in found.items() if entry["config_source"] == "DYNAMIC_TOPIC_CONFIG"}
+    return {key: value for key, value in topic.all_settings.items() if key not in own}
 
 
 def place_groups(admin: KafkaAdminClient) -> list[str]:
@@ -61,10 +85,11 @@ def main() -> None:
     admin = KafkaAdminClient(bootstrap_servers=list(servers), request_timeout_ms=10_000)
     try:
         made = patiently("topics", partial(make_topics, admin))
+        completed = patiently("settings", partial(complete_settings, admin))
         placed = patiently("groups", partial(place_groups, admin))
     finally:
         admin.close()
-    log.info("topics are there", made=made, placed=placed)
+    log.info("topics are there", made=made, completed=completed, placed=placed)
 
 
 def patiently(what: str, do: Callable[[], list[str]], *, within_seconds: float = 60) -> list[str]:

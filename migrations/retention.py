@@ -55,5 +55,19 @@ def let_days_go(service: Service) -> None:
     op.execute(_UP.format(days_kept=DAYS_KEPT, retention=service.role("retention")))
 
 
+# An event of one service may wait as a dead letter in another's database, where its own function cannot look.
+_SHOW = "GRANT SELECT (event_id, settled_at) ON dead_letters TO {retention}"
+_HIDE = "REVOKE SELECT (event_id, settled_at) ON dead_letters FROM {retention}"
+
+
+def show_letters(service: Service) -> None:
+    """Let the service's retention role see of which days dead letters wait, and nothing of what they say."""
+    op.execute(_SHOW.format(retention=service.role("retention")))
+
+
+def hide_letters(service: Service) -> None:
+    op.execute(_HIDE.format(retention=service.role("retention")))
+
+
 def keep_days() -> None:
     op.execute("DROP FUNCTION drop_partition(text, bigint)")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import create_engine, text
+from structlog.testing import capture_logs
 
 from audit.retention import Retention
 from contracts.services import AUDIT, SERVICES
@@ -128,20 +129,47 @@ def test_an_outbox_with_a_row_that_the_auditor_has_not_counted_stays(past):
     assert past.look() == NAMES - {f"order.outbox_p{OLD:%Y%m%d}"}
 
 
-def test_a_day_stays_where_a_dead_letter_of_it_waits(past):
-    with past.engine_of("payment").begin() as connection:
-        connection.execute(
-            text(
-                'INSERT INTO dead_letters (consumer, key, event_id, type, topic, partition, "offset",'
-                " headers, value, state, reason) VALUES"
-                " ('payment', 'a-key', :id, 't', 'payment-commands', 0, 1, '{}', '', 'culprit', 'r')"
-            ),
-            {"id": id_of(OLD)},
-        )
+LETTER = (
+    'INSERT INTO dead_letters (consumer, key, event_id, type, topic, partition, "offset", headers, value,'
+    " state, reason) VALUES"
+    " ('payment', 'a-key', :id, 't', 'payment-commands', 0, 1, '{}', '', 'culprit', 'r')"
+)
+SETTLED = "UPDATE dead_letters SET settled_at = now(), outcome = 'redriven'"
 
-    kept = NAMES - past.look()
 
-    assert kept == {name for name in NAMES if name.startswith("payment.")}
+def test_a_day_stays_while_a_dead_letter_of_it_waits_in_any_service(past):
+    """The order service wrote it; the payment service has claimed it, so that it counts as seen."""
+    past.owner("payment", LETTER, id=id_of(OLD))
+
+    with capture_logs() as told:
+        assert past.look() == set()
+    assert {each["service"]: each["reasons"] for each in told} == {
+        service.name: ["dead letters of it wait in payment: 1"] for service in SERVICES
+    }
+
+    past.owner("payment", SETTLED)
+    assert past.look() == NAMES
+
+
+def test_a_dead_letter_of_another_day_keeps_none(past):
+    past.owner("payment", LETTER, id=id_of(OLD + timedelta(days=1)))
+
+    assert past.look() == NAMES
+
+
+def test_the_database_keeps_a_day_of_which_it_has_a_letter_itself(past):
+    past.owner("payment", LETTER, id=id_of(OLD))
+
+    with pytest.raises(Exception, match="a dead letter that waits"):
+        drop(past, "payment", f"outbox_p{OLD:%Y%m%d}")
+
+
+def test_retention_sees_of_letters_nothing_but_their_day(past):
+    with (
+        pytest.raises(Exception, match="permission denied"),
+        past.engine_of("payment", "retention").begin() as connection,
+    ):
+        connection.execute(text("SELECT value FROM dead_letters"))
 
 
 def drop(past, service, name, rows=0, duty="retention"):

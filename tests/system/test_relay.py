@@ -1,10 +1,18 @@
 """What stands in Kafka and in Kafka Connect is what was promised."""
 
 import requests
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+from kafka import KafkaAdminClient
 
 from contracts.services import SERVICES
-from contracts.topics import ALL_TOPICS
+from contracts.topics import ALL_TOPICS, SEGMENT_MS
+from messaging.topics import complete_settings
 from runtime.waiting import until
 
 
@@ -36,6 +44,40 @@ def _settings(admin, names):
         resource.name: {entry.name: entry.value for entry in future.result(10).values()}
         for resource, future in asked.items()
     }
+
+
+def test_an_older_topic_gets_what_it_lacks_and_keeps_what_somebody_has_set(system):
+    admin = admin_of(system)
+    _set_segments(admin, "order-created", None)
+    _set_segments(admin, "order-failed", 3_600_000)
+    _wait_for_segments(admin, {"order-created": 7 * 24 * 3_600_000, "order-failed": 3_600_000})
+
+    maker = KafkaAdminClient(bootstrap_servers=system.layout.bootstrap_servers.split(","))
+    try:
+        assert complete_settings(maker) == ["order-created"]
+    finally:
+        maker.close()
+
+    _wait_for_segments(admin, {"order-created": SEGMENT_MS, "order-failed": 3_600_000})
+    _set_segments(admin, "order-failed", SEGMENT_MS)
+
+
+def _set_segments(admin, name, milliseconds):
+    operation = AlterConfigOpType.DELETE if milliseconds is None else AlterConfigOpType.SET
+    entry = ConfigEntry("segment.ms", str(milliseconds or ""), incremental_operation=operation)
+    [done] = admin.incremental_alter_configs(
+        [ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])]
+    ).values()
+    done.result(10)
+
+
+def _wait_for_segments(admin, wanted):
+    """Brokers learn of a setting a moment after it was made."""
+    until(
+        lambda: {n: int(s["segment.ms"]) for n, s in _settings(admin, set(wanted)).items()} == wanted,
+        within_seconds=20,
+        what=f"segments of {wanted}",
+    )
 
 
 def test_connectors_are_exactly_once_and_tell_no_password(system):
