@@ -38,7 +38,10 @@ class Kept:
                 self.process = subprocess.Popen(self._command)
 
     def find(self):
-        return psutil.Process(self.process.pid) if self.process.poll() is None else None
+        try:
+            return psutil.Process(self.process.pid) if self.process.poll() is None else None
+        except psutil.NoSuchProcess:  # It ended between the two.
+            return None
 
     def end(self):
         self._over.set()
