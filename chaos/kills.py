@@ -75,8 +75,10 @@ class Killed(Blow):
         return seen | ({"partitions_with_shrunk_isr": self.shrunk} if self.shrunk else {})
 
     def _is_back(self, target: Target) -> bool:
+        """Another process is there and alive: one that was killed since may not be reaped yet."""
         now = target.find()
-        return now is not None and now != self.before[target.name] and answers(target.port)
+        is_another = now is not None and now != self.before[target.name] and not is_gone(now)
+        return is_another and answers(target.port)
 
 
 @dataclass(frozen=True, slots=True)
