@@ -17,6 +17,7 @@ SETS_BACK = ("slot-lost", "slot-dropped", "offsets-lost", "offsets-ahead", "topi
 def look_for(connection: Connection, sources: Mapping[str, Source]) -> None:
     """Put to every finding that is open the recovery that accounts for it, where there is one."""
     connection.execute(sql.EXPLAIN_TOPICS)
+    connection.execute(sql.EXPLAIN_SET_BACK)
     if not connection.execute(sql.OPEN_FINDINGS, {"most": 1}).first():
         return
     connection.execute(sql.EXPLAIN_BY_RECOVERY, {"kinds": list(SETS_BACK)})

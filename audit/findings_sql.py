@@ -32,6 +32,13 @@ EXPLAIN_BY_RECOVERY = text("""
       AND CAST(findings.detail ->> 'appended_at' AS timestamptz)
           BETWEEN recoveries.done_at - interval '1 hour' AND recoveries.done_at + interval '2 minutes'
 """)
+# Whoever repairs after that has been told of it.
+EXPLAIN_SET_BACK = text("""
+    UPDATE findings SET explained_by = recoveries.id FROM recoveries
+    WHERE findings.explained_by IS NULL AND findings.kind = 'set-back' AND recoveries.kind = 'repair'
+      AND findings.detail ->> 'service' = ANY(recoveries.services)
+      AND recoveries.done_at > findings.found_at
+""")
 EXPLAIN_TOPICS = text("""
     UPDATE findings SET explained_by = recoveries.id FROM recoveries
     WHERE findings.explained_by IS NULL AND findings.kind = 'topic-made-anew'

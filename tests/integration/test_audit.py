@@ -1,5 +1,6 @@
 """The auditor's promise, fault by fault: each is caught, and only by the invariant that speaks of it."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,8 @@ from tests.auditing import AuditedSystem, a_stranger, ids, red
 
 @pytest.fixture
 def audited(engine_of, databases):
-    return AuditedSystem(engine_of, databases)
+    with closing(AuditedSystem(engine_of, databases)) as system:
+        yield system
 
 
 def recover(audited, kind, services=("order",), topics=()):
