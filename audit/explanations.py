@@ -40,4 +40,6 @@ def _explain_replayed(connection: Connection, service: str, replayed: Iterable[R
     for (done_by, reason), rows in by_act.items():
         act = {"service": service, "done_by": done_by, "reason": reason}
         connection.execute(sql.NOTE_REPLAY, act)
-        connection.execute(sql.EXPLAIN_REPLAYED, {**act, "ids": [str(row.id) for row in rows]})
+        sent = {"ids": [str(row.id) for row in rows], "numbers": [row.number for row in rows]}
+        for statement in (sql.EXPLAIN_REPEATS, sql.EXPLAIN_PLACES):
+            connection.execute(statement, {**act, **sent})

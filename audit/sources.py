@@ -48,8 +48,8 @@ _RECEIVED = text("""
 """)
 
 _REPLAYED = text("""
-    SELECT DISTINCT ON (id) id, requested_by, reason FROM outbox_replay
-    WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id, replay_id DESC
+    SELECT id, requested_by, reason, row_number() OVER (PARTITION BY id ORDER BY replay_id) AS number
+    FROM outbox_replay WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY replay_id
 """)
 
 # How many days from today on have a partition: an insert without one fails.
@@ -132,7 +132,7 @@ class Source:
         return self._ids(_RECEIVED, ids=list(ids), consumer=self.service.name)
 
     def replayed(self, ids: Collection[UUID]) -> Sequence[Row[Any]]:
-        """For each of the ids that was sent again on purpose: who did so, and why."""
+        """Each time that one of the ids was sent again on purpose: who did so, why, and which time it was."""
         with self.connect() as connection:
             return connection.execute(_REPLAYED, {"ids": list(ids)}).all()
 
