@@ -69,6 +69,7 @@ class Auditor:
             self._remember(connection, reader)
             behind = [f"topic {topic}" for topic in topic_ids if not reader.has_reached(ends, topic)]
             behind += [f"outbox of {name}" for name, helping in helpings.items() if not helping.is_all]
+            behind += books.behind(connection)
             days = {name: source.days_ahead() for name, source in self._sources.items()}
             missing = [topic for topic in TOPICS if topic not in topic_ids]
             scene = Scene(began_at, slots, days, missing, behind, stock)

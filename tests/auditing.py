@@ -230,7 +230,13 @@ class AuditedSystem:
             stock = books.look(connection, self.sources)
             explanations.look_for(connection, self.sources)
             days = {name: source.days_ahead() for name, source in self.sources.items()}
-            told = {"slots": GOOD_SLOTS, "missing_topics": (), "behind": (), "days_ahead": days, **scene}
+            told = {
+                "slots": GOOD_SLOTS,
+                "missing_topics": (),
+                "behind": books.behind(connection),
+                "days_ahead": days,
+                **scene,
+            }
             self.body = report.write_report(connection, Scene(began_at=began_at, stock=stock, **told))
         return self.body
 

@@ -503,6 +503,18 @@ def test_books_that_do_not_agree_are_told(audited, database, statement, caught):
     assert (body["verdict"], red(body)) == ("red", caught)
 
 
+def test_while_more_orders_have_ended_than_a_round_compares_it_is_not_green(audited, monkeypatch):
+    monkeypatch.setattr("audit.books.ORDERS_MAX", 2)
+    told = [row for _ in range(5) for row in audited.order()[1]]
+    audited.round(audited.records(told))
+    audited.consume()
+
+    bodies = [audited.round() for _ in range(3)]
+
+    assert [body["verdict"] for body in bodies] == ["grey", "grey", "green"]
+    assert "the list of ended orders" in bodies[0]["behind"]
+
+
 def test_books_that_were_mended_are_green_again(audited):
     order_id, told = audited.order()
     audited.do("order", "UPDATE orders SET total_amount = 999")
