@@ -9,7 +9,6 @@ from confluent_kafka import KafkaException
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from audit import sql
 from audit.rounds import Auditor
 from audit.sources import Source
 from audit.verdict import Verdict
@@ -79,10 +78,7 @@ def main() -> None:
     auditor = Auditor(engine, sources, servers)
     watch = Watch(auditor, stop)
     health = serve_health(bind, watch.problems)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not connection.execute(sql.ONLY_ONE).scalar_one() and not stop.wait(EVERY_SECONDS):
-            pass
-        watch.run()
+    watch.run()
     auditor.close()
     health.shutdown()
 

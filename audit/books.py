@@ -85,6 +85,12 @@ def look(connection: Connection, sources: Mapping[str, Source]) -> list[str]:
     return stock_problems(_stock_books(connection, sources[INVENTORY.name]))
 
 
+def behind(connection: Connection) -> list[str]:
+    """What a round has left over: with more ended orders than it compares, their books are not read yet."""
+    left = connection.execute(sql.NEVER_LOOKED_AT).scalar_one()
+    return ["the list of ended orders"] if left else []
+
+
 def _settle(connection: Connection, sources: Mapping[str, Source], ids: Sequence[str]) -> None:
     waiting, discarded = _letters(sources, ids)
     accounts, by_hand = _accounts(sources, [i for i in ids if i not in waiting])

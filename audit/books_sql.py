@@ -24,6 +24,11 @@ TO_SETTLE = text("""
       AND (suspect_since IS NULL OR looked_at < clock_timestamp() - interval '5 seconds')
     ORDER BY looked_at NULLS FIRST LIMIT :most
 """)
+NEVER_LOOKED_AT = text("""
+    SELECT EXISTS (SELECT FROM unsettled WHERE final AND looked_at IS NULL
+        AND NOT EXISTS (SELECT FROM awaited WHERE awaited.key = order_id)
+        AND NOT EXISTS (SELECT FROM unread WHERE unread.key = order_id))
+""")
 SETTLED = text("DELETE FROM unsettled WHERE order_id = ANY(CAST(:ids AS text[]))")
 # What is wrong in another way than before is on the move, and gets its time anew.
 SUSPECT = text("""

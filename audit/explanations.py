@@ -17,6 +17,7 @@ SETS_BACK = ("slot-lost", "slot-dropped", "offsets-lost", "offsets-ahead", "topi
 def look_for(connection: Connection, sources: Mapping[str, Source]) -> None:
     """Put to every finding that is open the recovery that accounts for it, where there is one."""
     connection.execute(sql.EXPLAIN_TOPICS)
+    connection.execute(sql.EXPLAIN_SET_BACK)
     if not connection.execute(sql.OPEN_FINDINGS, {"most": 1}).first():
         return
     connection.execute(sql.EXPLAIN_BY_RECOVERY, {"kinds": list(SETS_BACK)})
@@ -39,4 +40,6 @@ def _explain_replayed(connection: Connection, service: str, replayed: Iterable[R
     for (done_by, reason), rows in by_act.items():
         act = {"service": service, "done_by": done_by, "reason": reason}
         connection.execute(sql.NOTE_REPLAY, act)
-        connection.execute(sql.EXPLAIN_REPLAYED, {**act, "ids": [str(row.id) for row in rows]})
+        sent = {"ids": [str(row.id) for row in rows], "numbers": [row.number for row in rows]}
+        for statement in (sql.EXPLAIN_REPEATS, sql.EXPLAIN_PLACES):
+            connection.execute(statement, {**act, **sent})

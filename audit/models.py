@@ -17,14 +17,13 @@ from runtime.database import COLUMN_TYPES, NAMES, one_of
 
 
 class Kind(StrEnum):
-    """What a finding says. A recovery may explain what is repeated, reordered or made anew; no other."""
+    """What a finding says. A recovery may explain all but what is phantom or altered."""
 
     PHANTOM = "phantom"
     REPEATED = "repeated"
     REORDERED = "reordered"
     ALTERED = "altered"
-    BOOKS = "books"
-    DUPLICATED = "duplicated"
+    SET_BACK = "set-back"
     TOPIC_MADE_ANEW = "topic-made-anew"
 
 
@@ -34,13 +33,17 @@ class Base(DeclarativeBase):
 
 
 class Source(Base):
-    """How far a service's tables were read: every row of a transaction below the mark, and no other."""
+    """How far a service's tables were read: every row of a transaction below the mark, and no other.
+
+    `identity` tells the database that was read from another in its place.
+    """
 
     __tablename__ = "sources"
 
     service: Mapped[str] = mapped_column(primary_key=True)
     outbox_mark: Mapped[int] = mapped_column(server_default="0")
     ledger_mark: Mapped[int] = mapped_column(server_default="0")
+    identity: Mapped[str | None]
 
 
 class Position(Base):

@@ -54,6 +54,12 @@ _MADE_ANEW = text("""
 """)
 
 
+_SET_BACK = text("""
+    SELECT DISTINCT detail ->> 'service' FROM findings
+    WHERE kind = 'set-back' AND explained_by IS NULL ORDER BY 1
+""")
+
+
 class RepairBusy(NeverlostError):  # noqa: N818 - it says what happened
     """Another repair is at work."""
 
@@ -80,10 +86,16 @@ def made_anew(connection: Connection) -> list[str]:
     return list(connection.execute(_MADE_ANEW).scalars())
 
 
+def set_back(connection: Connection) -> list[str]:
+    """The services whose database was restored or replaced, and that nobody has accounted for yet."""
+    return list(connection.execute(_SET_BACK).scalars())
+
+
 def send_again(audit: Engine, repairs: Mapping[str, Engine], done_by: str, reason: str) -> list[Missing]:
     """Send everything that is missing and that an outbox still has, and await it anew; answers with that.
 
-    With that a topic that was made anew has what it had, as far as it was found missing: it is on record.
+    With that a topic that was made anew has what it had, as far as it was found missing, and a database that
+    was set back is accounted for: it is on record.
 
     `repairs` are the services' databases as their repair roles. Raises RepairBusy. When interrupted, what
     was sent and is still held for lost is sent once more by the next repair.
@@ -104,7 +116,8 @@ def send_again(audit: Engine, repairs: Mapping[str, Engine], done_by: str, reaso
 
 
 def _keep(connection: Connection, found: Sequence[Missing], done_by: str, reason: str) -> None:
-    topics, services = made_anew(connection), sorted({each.service for each in found})
+    topics = made_anew(connection)
+    services = sorted({each.service for each in found} | set(set_back(connection)))
     if topics or services:
         record(connection, Recovery("repair", services, topics, done_by, reason))
 

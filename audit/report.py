@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from audit import report_sql as sql
 from audit.models import Kind
@@ -95,6 +95,7 @@ def count(connection: Connection, scene: Scene) -> Counts:
         doubled=_count(connection, sql.DOUBLED),
         books=_count(connection, sql.UNSETTLED),
         made_anew=found.get(Kind.TOPIC_MADE_ANEW, Count()).ids,
+        set_back=found.get(Kind.SET_BACK, Count()).ids,
         stock=scene.stock,
         slots={name: slot.wal_status if slot else "missing" for name, slot in scene.slots.items()},
         days_ahead=scene.days_ahead,
@@ -115,11 +116,15 @@ def _findings(connection: Connection) -> dict[str, Count]:
     rows = connection.execute(sql.OPEN_FINDINGS, _LIMITS).all()
     ids: dict[str, list[str]] = {}
     for row in rows:
-        ids.setdefault(row.kind, []).append(
-            row.detail.get("topic" if row.kind == Kind.TOPIC_MADE_ANEW else "event_id") or row.subject
-        )
+        ids.setdefault(row.kind, []).append(_subject(row))
     totals = {row.kind: row.total for row in rows}
     return {kind: Count(totals[kind], found) for kind, found in ids.items()}
+
+
+def _subject(row: Row[Any]) -> str:
+    if row.kind == Kind.SET_BACK:
+        return f"{row.detail['service']}: {row.detail['reason']}"
+    return str(row.detail.get("topic" if row.kind == Kind.TOPIC_MADE_ANEW else "event_id") or row.subject)
 
 
 def _recoveries(connection: Connection) -> list[Body]:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, Engine
 
-from audit import books, explanations, intake, judgement, sql
+from audit import books, explanations, intake, judgement, restored, sql
 from audit.judgement import Checkpoint
 from audit.report import Body, Scene, write_report
+from audit.session import Session
 from audit.sources import Helping, Source
 from audit.topics import TOPICS, Cluster, TopicReader
 from contracts.topics import CANARY, MESSAGE_TOPICS
@@ -24,7 +25,7 @@ class Auditor:
     """Follows every outbox, topic and inbox. Raises what keeps it from reading; then the next starts anew."""
 
     def __init__(self, engine: Engine, sources: Sequence[Source], servers: Sequence[str]) -> None:
-        self._engine = engine
+        self._session = Session(engine)
         self._sources = {source.service.name: source for source in sources}
         self._servers = servers
         self._cluster = Cluster(servers)
@@ -40,6 +41,11 @@ class Auditor:
             raise
 
     def close(self) -> None:
+        """What is remembered beside the database goes with the lock: another auditor may have gone on."""
+        self._session.close()
+        self._close_reader()
+
+    def _close_reader(self) -> None:
         if self._reader:
             self._reader.close()
         self._reader, self._checkpoint = None, Checkpoint()
@@ -48,12 +54,13 @@ class Auditor:
         # Slots before ends before rows: a row that a slot had passed is in its topic before that end.
         slots = {name: source.slot() for name, source in self._sources.items()}
         topic_ids = self._cluster.topic_ids()
-        with self._engine.begin() as connection:
+        with self._session.begin() as connection:
             connection.execute(sql.MAKE_NEWS)
             began_at = connection.execute(sql.NOW).scalar_one()
             reader = self._reader_of(connection, topic_ids)
             ends = self._cluster.ends(reader.reached)
             arrivals = reader.read(ends, ROWS_MAX, READ_SECONDS_MAX)
+            restored.look_for(connection, self._sources)
             helpings = self._written(connection)
             intake.take_in(connection, arrivals, helpings)
             self._judge(connection, reader)
@@ -62,6 +69,7 @@ class Auditor:
             self._remember(connection, reader)
             behind = [f"topic {topic}" for topic in topic_ids if not reader.has_reached(ends, topic)]
             behind += [f"outbox of {name}" for name, helping in helpings.items() if not helping.is_all]
+            behind += books.behind(connection)
             days = {name: source.days_ahead() for name, source in self._sources.items()}
             missing = [topic for topic in TOPICS if topic not in topic_ids]
             scene = Scene(began_at, slots, days, missing, behind, stock)
@@ -74,7 +82,7 @@ class Auditor:
         """The reader there is; another when topics have come, gone, or been made anew."""
         if self._reader and topic_ids == self._topic_ids:
             return self._reader
-        self.close()
+        self._close_reader()
         self._topic_ids = topic_ids
         known = {(row.topic, row.partition): row for row in connection.execute(sql.POSITIONS)}
         made_anew = {r.topic for r in known.values() if topic_ids.get(r.topic, r.topic_id) != r.topic_id}

@@ -16,6 +16,15 @@ HORIZON = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 # At or behind the commit of every row that was just read.
 _NOW_AT = text("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
 
+# A backup that was restored has another timeline, or is another cluster, database or table: transactions and
+# LSN alone would not tell one that has gone on since.
+_STATE = text("""
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,
+           concat_ws('/', system_identifier, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
+                     pg_database.oid, 'outbox'::regclass::oid) AS identity
+    FROM pg_control_system(), pg_database WHERE datname = current_database()
+""")
+
 _SLOT = text("""
     SELECT (confirmed_flush_lsn - '0/0')::bigint AS confirmed, wal_status, active
     FROM pg_replication_slots WHERE slot_name = :slot
@@ -39,8 +48,8 @@ _RECEIVED = text("""
 """)
 
 _REPLAYED = text("""
-    SELECT DISTINCT ON (id) id, requested_by, reason FROM outbox_replay
-    WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id, replay_id DESC
+    SELECT id, requested_by, reason, row_number() OVER (PARTITION BY id ORDER BY replay_id) AS number
+    FROM outbox_replay WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY replay_id
 """)
 
 # How many days from today on have a partition: an insert without one fails.
@@ -65,6 +74,14 @@ class Helping:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """Which database this is, and its oldest open transaction: what stands below is final."""
+
+    horizon: int
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """Where a relay's slot stands: what it has confirmed will not be sent again."""
 
@@ -82,6 +99,11 @@ class Source:
 
     def connect(self) -> Connection:
         return self._engine.connect()
+
+    def state(self) -> State:
+        with self.connect() as connection:
+            row = connection.execute(_STATE).one()
+        return State(row.horizon, row.identity)
 
     def slot(self) -> Slot | None:
         """The relay's slot; None when it is missing."""
@@ -110,7 +132,7 @@ class Source:
         return self._ids(_RECEIVED, ids=list(ids), consumer=self.service.name)
 
     def replayed(self, ids: Collection[UUID]) -> Sequence[Row[Any]]:
-        """For each of the ids that was sent again on purpose: who did so, and why."""
+        """Each time that one of the ids was sent again on purpose: who did so, why, and which time it was."""
         with self.connect() as connection:
             return connection.execute(_REPLAYED, {"ids": list(ids)}).all()
 

@@ -10,6 +10,7 @@ from typing import Any
 DAYS_AHEAD_MIN = 2
 # A slot that is `extended` keeps more than a checkpoint would like, and still keeps all of it.
 HOLDING = ("reserved", "extended")
+_SET_BACK = "it was restored or replaced, and is read anew; ./run audit repair sends what is missing"
 
 
 class Verdict(StrEnum):
@@ -49,6 +50,7 @@ class Counts:
     books: Count = field(default_factory=Count)
     stock: Sequence[str] = ()
     made_anew: Sequence[str] = ()
+    set_back: Sequence[str] = ()
     missing_topics: Sequence[str] = ()
     slots: Mapping[str, str] = field(default_factory=dict)
     days_ahead: Mapping[str, int] = field(default_factory=dict)
@@ -81,6 +83,7 @@ def invariants(counts: Counts) -> tuple[Invariant, ...]:
     slots = [f"{name}: slot {state}" for name, state in counts.slots.items() if state not in HOLDING]
     topics = [f"topic {t} is missing" for t in counts.missing_topics]
     topics += [f"topic {t} was deleted and made anew" for t in counts.made_anew]
+    databases = [f"the database of {told}; {_SET_BACK}" for told in counts.set_back]
     days = [f"{n}: partitions for {d} days" for n, d in counts.days_ahead.items() if d < DAYS_AHEAD_MIN]
     return (
         Invariant("S4", "Every event that was written is in its topic", _told(counts.lost, "lost")),
@@ -100,6 +103,7 @@ def invariants(counts: Counts) -> tuple[Invariant, ...]:
         Invariant("S12", "Stock is what its ledger says, and is promised to orders alone", counts.stock),
         Invariant("slots", "Every relay has a slot that holds what it has not sent", slots),
         Invariant("topics", "Every topic is the one that it was", topics),
+        Invariant("databases", "Every database is the one that it was, and no older", databases),
         Invariant("partitions", "Tomorrow's rows have a place", days),
     )
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from chaos.measures import Series, Struck
 
 WIDTH, HEIGHT = 900, 180
-LEFT, RIGHT, TOP, BOTTOM = 52, 24, 14, 24
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 14, 30
 _STEPS = (1, 2, 5, 10)
+# A scale has a line at its half, too.
+_TOPS = (1, 2, 3, 4, 5, 6, 8, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def draw(
     """A picture of some series over the same time, all on one scale."""
     seconds = max([seconds, 1.0, *(x for line in series.values() for x, _ in line)])
     most = max([y for line in series.values() for _, y in line] or [0.0])
-    top = _rounded_up(most)
+    top = _rounded_up(most, _TOPS)
     return Picture(
         title=title,
         unit=unit,
@@ -88,8 +90,8 @@ def _y(value: float, top: float) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / top
 
 
-def _rounded_up(value: float) -> float:
-    """The next of 1, 2, 5 times a power of ten."""
+def _rounded_up(value: float, steps: Sequence[int] = _STEPS) -> float:
+    """The next of some steps times a power of ten."""
     if value <= 0:
         return 1.0
     power = 1.0
@@ -97,7 +99,7 @@ def _rounded_up(value: float) -> float:
         power /= 10
     while power * 10 < value:
         power *= 10
-    return next(step * power for step in _STEPS if step * power >= value)
+    return next(step * power for step in steps if step * power >= value)
 
 
 def _ticks(seconds: float) -> list[float]:

@@ -90,6 +90,26 @@ def latency(operations: Sequence[Operation], share: float) -> Series:
     return tuple((second, percentile(values, share)) for second, values in sorted(seconds.items()))
 
 
+def events_on_their_way(operations: Sequence[Operation], evidence: Evidence) -> Series:
+    """By the second: the most events at once that were in an outbox, and in no topic yet.
+
+    An event that never came to its topic is on its way to the end.
+    """
+    came: dict[str, float] = {}
+    for record in evidence.records:
+        came[record.id] = min(came.get(record.id, math.inf), record.at)
+    began = _began(operations)
+    spans = [(each.at - began, came.get(each.id, math.inf) - began) for each in evidence.outbox]
+    return _most_at_once(spans, length(operations))
+
+
+def orders_on_their_way(operations: Sequence[Operation], evidence: Evidence) -> Series:
+    """By the second: the most orders at once that were accepted, and not at their end."""
+    ends = _ends(operations, evidence)
+    spans = [(at, ends.get(order_id, math.inf)) for order_id, at in _placed(operations).items()]
+    return _most_at_once(spans, length(operations))
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that so large a share does not exceed."""
     ranked = sorted(values)
@@ -97,7 +117,14 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def _in_words(effect: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in effect.items())
+    return "; ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in effect.items())
+
+
+def _value(value: Any) -> str:
+    """Of what, and how much, without the marks of a programming language."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_value(each)}" for name, each in value.items())
+    return " ".join(map(_value, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _placing(operations: Iterable[Operation]) -> list[Operation]:
@@ -121,14 +148,17 @@ def _ends(
 ) -> dict[str, float]:
     """When each order of the run came to its end, by the log of its saga."""
     placed = _placed(operations)
-    if not operations:
-        return {}
-    began = operations[0].begin.wall - operations[0].begin.at
+    began = _began(operations)
     ends: dict[str, float] = {}
     for line in evidence.saga_log:
         if line.saga_id in placed and line.status in statuses:
             ends.setdefault(line.saga_id, line.at - began)
     return ends
+
+
+def _began(operations: Sequence[Operation]) -> float:
+    """When the run began, by the clock of the wall."""
+    return operations[0].begin.wall - operations[0].begin.at if operations else 0.0
 
 
 class _Completions:
@@ -155,3 +185,19 @@ def _pause(begin: float, end: float, ends: Sequence[float]) -> float | None:
 def _per_second(times: Iterable[float], seconds: float) -> Series:
     counted = Counter(int(at) for at in times if at >= 0)
     return tuple((float(second), float(counted[second])) for second in range(math.ceil(seconds)))
+
+
+def _most_at_once(spans: Iterable[tuple[float, float]], seconds: float) -> Series:
+    """How many spans were open at once, at most, in each second; what is open at the end stays so."""
+    known = [(max(0.0, begin), end) for begin, end in spans if end > max(0.0, begin)]
+    last = max([seconds, *(end for _, end in known if math.isfinite(end))])
+    changes = sorted([(begin, 1) for begin, _ in known] + [(end, -1) for _, end in known])
+    series, count, place = [], 0, 0
+    for second in range(math.ceil(last) + 1):
+        most = count
+        while place < len(changes) and changes[place][0] < second + 1:
+            count += changes[place][1]
+            most = max(most, count)
+            place += 1
+        series.append((float(second), float(most)))
+    return tuple(series)

@@ -30,10 +30,7 @@ RESULT, PAGE = "result.json", "report.html"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What was run. `settings` is whatever shaped it; only its hash is published.
-
-    `lag` are series of (second, events) by name, where somebody measured them.
-    """
+    """What was run. `settings` is whatever shaped it; only its hash is published."""
 
     scenario: str
     sentence: str = ""
@@ -41,7 +38,6 @@ class About:
     command: str
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    lag: Mapping[str, Series] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,14 +154,14 @@ def _kind(name: str, faults: Sequence[Struck]) -> dict[str, Any]:
 
 
 def _pictures(run: Run, struck: Sequence[Struck]) -> list[drawing.Picture]:
-    operations, seconds = run.operations, measures.length(run.operations)
+    operations, evidence, seconds = run.operations, run.evidence, measures.length(run.operations)
     shown: list[tuple[str, str, Mapping[str, Series]]] = [
         (
             "Orders",
             "a second",
             {
                 "accepted": measures.accepted_per_second(operations),
-                "came to their end": measures.finished_per_second(operations, run.evidence),
+                "came to their end": measures.finished_per_second(operations, evidence),
             },
         ),
         (
@@ -173,9 +169,20 @@ def _pictures(run: Run, struck: Sequence[Struck]) -> list[drawing.Picture]:
             "s",
             {"p50": measures.latency(operations, 0.5), "p99": measures.latency(operations, 0.99)},
         ),
+        (
+            "Lag",
+            "at once",
+            {
+                "events in an outbox and not in their topic yet": measures.events_on_their_way(
+                    operations, evidence
+                ),
+                "orders accepted and not at their end": measures.orders_on_their_way(operations, evidence),
+            },
+        ),
     ]
-    if run.about.lag:
-        shown.append(("Lag", "events", run.about.lag))
+    # One scale of time for all: what happened together stands together.
+    ends = (second for _, _, series in shown for line in series.values() for second, _ in line)
+    seconds = max([seconds, *ends])
     return [draw(title, unit, series, struck, seconds) for title, unit, series in shown]
 
 

@@ -71,13 +71,16 @@ def repair_command(dry_run: bool, yes: bool, reason: str, state: Path) -> int:
         fresh_report(engine)
         with engine.connect() as connection:
             found, anew = repair.missing(connection), repair.made_anew(connection)
+            restored = repair.set_back(connection)
         for topic in anew:
             click.echo(f"topic {topic} was deleted and made anew; what it had and is missing is told here")
+        for service in restored:
+            click.echo(f"the database of {service} was set back; its phantoms stay for people to decide on")
         for each in found:
             click.echo(f"{each.event_id}  {each.service} → {each.topic}  order {each.key}  {each.why}")
         if not found:
             click.echo("Nothing is missing.")
-        if not found and not anew:
+        if not (found or anew or restored):
             return 0
         if dry_run or not (yes or click.confirm(f"Send these {len(found)} again, on record?")):
             return 1

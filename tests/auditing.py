@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
-from audit import books, explanations, intake, judgement, repair, report, sql
+from audit import books, explanations, intake, judgement, repair, report, restored, sql
 from audit.digest import of_record
 from audit.judgement import Checkpoint
 from audit.report import Scene
+from audit.session import Session
 from audit.sources import Slot, Source
 from audit.topics import Arrival
 from contracts.messages import (
@@ -69,12 +70,16 @@ class AuditedSystem:
     def __init__(self, engine_of, databases):
         self.databases = databases
         self.engine = engine_of("audit", "auditor")
+        self.session = Session(self.engine)
         self.sources = {s.name: Source(s, engine_of(s.name, "auditor")) for s in SERVICES}
         self.apps = {s.name: engine_of(s.name) for s in SERVICES}
         self.owners = {name: engine_of(name, "migrator") for name in (*SERVICE, "audit")}
         self.repairs = {s.name: engine_of(s.name, "repair") for s in SERVICES}
         self.ends = defaultdict(int)
         self.body = {}
+
+    def close(self):
+        self.session.close()
 
     # ── what services do
 
@@ -210,8 +215,9 @@ class AuditedSystem:
         `passed`: every relay has passed everything that was noted in the rounds before, and the topics
         were read to the ends that they had then.
         """
-        with self.engine.begin() as connection:
+        with self.session.begin() as connection:
             connection.execute(sql.MAKE_NEWS)
+            restored.look_for(connection, self.sources)
             began_at = connection.execute(sql.NOW).scalar_one()
             before = connection.execute(text("SELECT coalesce(max(noted_lsn), -1) FROM awaited")).scalar_one()
             intake.take_in(connection, arrivals, self.written(connection, most))
@@ -224,7 +230,13 @@ class AuditedSystem:
             stock = books.look(connection, self.sources)
             explanations.look_for(connection, self.sources)
             days = {name: source.days_ahead() for name, source in self.sources.items()}
-            told = {"slots": GOOD_SLOTS, "missing_topics": (), "behind": (), "days_ahead": days, **scene}
+            told = {
+                "slots": GOOD_SLOTS,
+                "missing_topics": (),
+                "behind": books.behind(connection),
+                "days_ahead": days,
+                **scene,
+            }
             self.body = report.write_report(connection, Scene(began_at=began_at, stock=stock, **told))
         return self.body
 
@@ -236,6 +248,13 @@ class AuditedSystem:
         """A round, when everything that was noted is a minute old."""
         self.do("audit", AGE)
         return self.round(*arguments, **more)
+
+    def cut(self, pid):
+        """End a session, as an operator does, or a restart of Postgres."""
+        superuser = create_engine(self.databases.admin("audit"))
+        with superuser.connect() as connection:
+            assert connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid}).scalar()
+        superuser.dispose()
 
     def forget_topic(self, topic):
         with self.engine.begin() as connection:

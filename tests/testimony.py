@@ -223,7 +223,7 @@ def looked(order_id, status, at=5.0, told_of=None, kind="get", **more):
 
 def a_fault(at=1.0, took=2.0, effect=("pid",), fault="kill -9", outcome="ok"):
     said = {"fault": fault, "targets": ["broker-1"], "choice": "leader broker"}
-    told = {**said, "effect": dict.fromkeys(effect, 1)}
+    told = {**said, "effect": effect if isinstance(effect, dict) else dict.fromkeys(effect, 1)}
     return an_operation("fault", outcome, at, took, process="nemesis", said=said, told=told)
 
 

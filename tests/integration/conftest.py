@@ -42,6 +42,14 @@ class Databases:
             self._copy(OWNERS[service], name)
         return self._cluster.set(database=name)
 
+    def restore(self, service: str) -> None:
+        """Put the database back to what it was at first, as from a backup; who is connected is cut off."""
+        name = self.admin(service).database
+        with self._admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        self._copied.discard(service)
+        self.admin(service)
+
     def drop(self) -> None:
         with self._admin.connect() as connection:
             for service in self._copied:

@@ -1,5 +1,6 @@
 """The auditor's promise, fault by fault: each is caught, and only by the invariant that speaks of it."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,8 @@ from tests.auditing import AuditedSystem, a_stranger, ids, red
 
 @pytest.fixture
 def audited(engine_of, databases):
-    return AuditedSystem(engine_of, databases)
+    with closing(AuditedSystem(engine_of, databases)) as system:
+        yield system
 
 
 def recover(audited, kind, services=("order",), topics=()):
@@ -189,14 +191,7 @@ def test_an_event_that_comes_twice_at_once_is_repeated(audited):
 def test_a_repeat_that_was_asked_for_is_told_and_is_not_wrong(audited):
     rows = audited.events(2)
     audited.settled(rows)
-    with audited.repairs["order"].begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO outbox_replay (id, aggregatetype, aggregateid, type, payload, topic, sequence,"
-                " source, saga_id, requested_by, reason) SELECT id, aggregatetype, aggregateid, type,"
-                " payload, topic, sequence, source, saga_id, 'bert', 'to be sure' FROM outbox"
-            )
-        )
+    replay(audited)
 
     body = audited.round(audited.records(rows))
 
@@ -204,6 +199,60 @@ def test_a_repeat_that_was_asked_for_is_told_and_is_not_wrong(audited):
     [told] = body["recoveries"]
     assert (told["kind"], told["done_by"], told["reason"]) == ("replay", "bert", "to be sure")
     assert told["explains"] == 2
+
+
+def replay(audited, reason="to be sure"):
+    """Somebody sends again whatever the order service has written."""
+    with audited.repairs["order"].begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO outbox_replay (id, aggregatetype, aggregateid, type, payload, topic, sequence,"
+                " source, saga_id, requested_by, reason) SELECT id, aggregatetype, aggregateid, type,"
+                " payload, topic, sequence, source, saga_id, 'bert', :reason FROM outbox"
+            ),
+            {"reason": reason},
+        )
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_one_replay_explains_one_repeat_and_no_other(audited, at_once):
+    """Two places more than the outbox has rows, and one of them that somebody asked for."""
+    rows = audited.events(1)
+    audited.settled(rows)
+    replay(audited)
+
+    if not at_once:
+        assert audited.round(audited.records(rows))["verdict"] == "green"
+    body = audited.round(audited.records(rows * 2 if at_once else rows))
+
+    assert (red(body), body["repeated"]["count"]) == (["S5"], 1)
+    assert audited.later()["repeated"]["count"] == 1
+
+
+@pytest.mark.parametrize("reason", ["to be sure", "to be surer"])
+def test_as_many_replays_explain_as_many_repeats(audited, reason):
+    rows = audited.events(2)
+    audited.settled(rows)
+    replay(audited)
+    audited.round(audited.records(rows))
+    replay(audited, reason)
+
+    body = audited.round(audited.records(rows))
+
+    assert body["verdict"] == "green"
+    assert sum(told["explains"] for told in body["recoveries"]) == 4
+
+
+def test_a_repeat_by_a_relay_that_was_set_back_uses_up_no_replay(audited):
+    rows = audited.events(1)
+    audited.settled(rows)
+    recover(audited, "slot-lost")
+    audited.round(audited.records(rows))
+    audited.do("audit", "UPDATE recoveries SET done_at = done_at - interval '3 hours'")
+    replay(audited)
+
+    assert audited.round(audited.records(rows))["verdict"] == "green"
+    assert red(audited.round(audited.records(rows))) == ["S5"]
 
 
 @pytest.mark.parametrize(
@@ -452,6 +501,18 @@ def test_books_that_do_not_agree_are_told(audited, database, statement, caught):
     body = audited.later()
 
     assert (body["verdict"], red(body)) == ("red", caught)
+
+
+def test_while_more_orders_have_ended_than_a_round_compares_it_is_not_green(audited, monkeypatch):
+    monkeypatch.setattr("audit.books.ORDERS_MAX", 2)
+    told = [row for _ in range(5) for row in audited.order()[1]]
+    audited.round(audited.records(told))
+    audited.consume()
+
+    bodies = [audited.round() for _ in range(3)]
+
+    assert [body["verdict"] for body in bodies] == ["grey", "grey", "green"]
+    assert "the list of ended orders" in bodies[0]["behind"]
 
 
 def test_books_that_were_mended_are_green_again(audited):

@@ -73,6 +73,7 @@ def test_every_count_is_judged():
             "days_ahead": {"x": 0},
             "stock": ["x"],
             "made_anew": ["x"],
+            "set_back": ["x"],
             "missing_topics": ["x"],
             "behind": ["x"],
         }.get(field.name, ONE)

@@ -118,9 +118,67 @@ def test_an_order_that_was_answered_twice_counts_once():
     assert dict(measures.accepted_per_second(twice)) == {0: 1, 1: 0, 2: 0}
 
 
+def test_events_are_on_their_way_from_their_outbox_until_they_first_came_to_their_topic():
+    """The wall's clock stood at 1,000,000 s when the run began."""
+    world = a_good_system()
+    first, second, third = world.outbox[:3]
+    outbox = tuple(e._replace(at=1_000_000.0 + at) for e, at in ((first, 0.2), (second, 0.4), (third, 2.5)))
+    records = tuple(
+        world.records[0]._replace(id=each.id, at=1_000_000.0 + at)
+        for each, at in ((first, 0.3), (first, 3.0), (second, 1.9))
+    )
+
+    lag = measures.events_on_their_way(
+        [placed("o", at=0.0, took=4.0)], Evidence(outbox=outbox, records=records)
+    )
+
+    assert dict(lag) == {0: 1, 1: 1, 2: 1, 3: 1, 4: 1}
+
+
+def test_orders_are_on_their_way_until_their_sagas_end():
+    world = a_good_system()
+    orders = [o.id for o in world.orders if o.status == "COMPLETED"]
+    moments = dict(zip(orders, (0.9, 2.2), strict=True))
+    log = tuple(
+        line._replace(at=1_000_000.0 + moments[line.saga_id])
+        for line in world.saga_log
+        if line.saga_id in moments and line.status == "COMPLETED"
+    )
+    asked = [placed(orders[0], at=0.5), placed(orders[1], at=0.6), placed("never", at=3.0)]
+
+    lag = measures.orders_on_their_way(asked, replace(world, saga_log=log))
+
+    assert dict(lag)[0] == 2
+    assert dict(lag)[1] == 1
+    assert max(dict(lag).items()) == (4, 1)
+
+
 @pytest.mark.parametrize(("share", "value"), [(0.5, 2), (0.99, 4), (0.01, 1)])
 def test_percentiles_are_values_that_were_measured(share, value):
     assert measures.percentile([4, 2, 3, 1], share) == value
+
+
+def test_pictures_of_a_run_have_one_scale_of_time(tmp_path):
+    """An order that came to its end long after the last answer makes all of them longer."""
+    late = tuple(line._replace(at=line.at + 90) for line in GOOD.saga_log)
+    write(tmp_path, a_run(a_fault(), evidence=replace(GOOD, saga_log=late)))
+
+    bars = re.findall(r'<rect class="bar" x="([^"]+)"', (tmp_path / PAGE).read_text())
+    assert (len(bars), len(set(bars))) == (3, 1)
+
+
+@pytest.mark.parametrize(("most", "top"), [(0, 1), (52, 60), (203, 300), (0.49, 0.5), (600, 600)])
+def test_a_scale_ends_a_little_above_what_it_shows(most, top):
+    assert float(draw("t", "s", {"one": ((0.0, most),)}, (), 1).up[-1].text) == pytest.approx(top)
+
+
+def test_an_effect_is_told_in_words():
+    [told] = measures.struck(
+        [a_fault(effect={"pids": {"broker-1": [7, 9]}, "ended": ["broker-1"], "took_seconds": 2.5})],
+        Evidence(),
+    )
+
+    assert told.effect == "pids broker-1 7 9; ended broker-1; took seconds 2.5"
 
 
 @pytest.mark.parametrize("line", [(), ((0.0, 0.0),), ((0.0, 0.003), (3.0, 7000.0))])
@@ -165,7 +223,7 @@ def test_the_page_says_the_verdict_and_needs_nothing_but_itself(tmp_path):
     assert '<span class="unknown">unknown</span>' in page
     assert "1 of 2 faults were not seen to work while something was asked" in page
     assert ABOUT.command in page
-    assert page.count("<polyline") == 4
+    assert page.count("<polyline") == 6
     assert tags.seen & {"script", "link", "img"} == set()
     assert not re.search(r"https?://", page)
     assert "prefers-color-scheme: dark" in page
@@ -196,12 +254,12 @@ def test_what_is_broken_is_shown_and_escaped(tmp_path):
     assert "&lt;script&gt;alert(1)" in page
 
 
-def test_lag_is_drawn_where_it_was_measured(tmp_path):
-    about = replace(ABOUT, lag={"order": ((0.0, 3.0), (1.0, 0.0))})
+def test_the_page_draws_the_lag_over_the_faults(tmp_path):
+    write(tmp_path, a_run(a_fault()))
 
-    write(tmp_path, a_run(about=about))
-
-    assert (tmp_path / PAGE).read_text().count("<polyline") == 5
+    page = (tmp_path / PAGE).read_text()
+    assert "events in an outbox and not in their topic yet" in page
+    assert "orders accepted and not at their end" in page
 
 
 # ── the largest run
