@@ -66,7 +66,7 @@ def _pace(rounds: Rounds) -> list[str]:
         for number, value in enumerate(values):
             x, y = _across(_PANEL, number), _y(value, top)
             parts.append(f'<circle class="{kind}" cx="{x}" cy="{y:.1f}" r="4"/>')
-            parts.append(_text(x, y - 10, f"{value:,.0f}", kind, "middle"))
+            parts.append(_text(x, y + (-10 if kind == "busy" else 20), f"{value:,.0f}", kind, "middle"))
     return parts + _sizes(_PANEL, rounds)
 
 
