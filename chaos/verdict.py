@@ -92,9 +92,22 @@ def _too_little(asked: Sequence[Operation]) -> Iterable[str]:
     if len(asked) < OPERATIONS_MIN:
         yield f"only {len(asked)} operations, fewer than {OPERATIONS_MIN}"
         return
-    good = sum(map(is_as_meant, asked)) / len(asked)
+    told = list(_told_in_the_end(asked))
+    good = sum(map(is_as_meant, told)) / len(told)
     if good < GOOD_SHARE_MIN:
-        yield f"only {good:.0%} of {len(asked)} operations went as meant, less than {GOOD_SHARE_MIN:.0%}"
+        yield f"only {good:.0%} of {len(told)} operations went as meant, less than {GOOD_SHARE_MIN:.0%}"
+
+
+def _told_in_the_end(asked: Sequence[Operation]) -> Iterable[Operation]:
+    """Without those whose answer was not known and that were asked again under their key: the last counts.
+
+    How often a client asks during an outage says how eager it is, and nothing of the system.
+    """
+    last = {each.begin.key: each.begin.number for each in asked if each.begin.key}
+    for each in asked:
+        key = each.begin.key
+        if each.outcome != "unknown" or not key or last[key] == each.begin.number:
+            yield each
 
 
 def _no_faults(faults: Sequence[Operation]) -> Iterable[str]:

@@ -554,6 +554,21 @@ def test_what_proves_nothing_is_unknown(operations, reason):
     assert any(reason in each for each in judgement.reasons), judgement
 
 
+def test_who_asks_again_until_the_answer_is_known_has_asked_once():
+    """Nine in ten of these went wrong, as attempts; as orders none did."""
+    asked = [
+        replace(each, begin=replace(each.begin, key=f"k{n}", number=10 * n + attempt))
+        for n in range(60)
+        for attempt, each in enumerate(
+            [placed(f"o{n}", "unknown", at=n / 10)] * 9 + [placed(f"o{n}", at=n / 10)]
+        )
+    ]
+    for_ever = [each for each in asked if each.outcome == "unknown"]
+
+    assert judge(GOOD_RESULTS, [*asked, a_fault()]).verdict == "valid"
+    assert judge(GOOD_RESULTS, [*for_ever, a_fault()]).verdict == "unknown"
+
+
 def test_a_fault_now_and_then_may_find_nobody():
     worked = [a_fault(at=n / 10) for n in range(10)]
 
