@@ -4,6 +4,7 @@ from sqlalchemy import text
 
 from audit.digest import OF_ROW
 
+UNSETTLED = text("SELECT count(*) FROM unsettled")
 THIS_TRANSACTION = text("SELECT pg_current_xact_id()::text::bigint")
 
 # The key of order number n is the same in all databases.

@@ -82,8 +82,8 @@ class ConnectClient:
         self._ask_known("PUT", f"/connectors/{name}/stop")
 
     def delete(self, name: str) -> None:
-        """Forget the connector; its slot and its position stay."""
-        self._ask_known("DELETE", f"/connectors/{name}")
+        """Forget the connector, if there is one; its slot and its position stay."""
+        self._ask("DELETE", f"/connectors/{name}")
 
     def offsets(self, name: str) -> list[dict[str, Any]]:
         """The stored positions, each {partition, offset}; an offset that was taken back is None."""

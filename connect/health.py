@@ -8,6 +8,7 @@ from typing import Any
 RUNNING = "RUNNING"
 FAILED = "FAILED"
 STOPPED = "STOPPED"
+UNASSIGNED = "UNASSIGNED"
 HELD = frozenset({"PAUSED", STOPPED})
 
 
@@ -59,6 +60,15 @@ class ConnectorStatus:
     def is_held(self) -> bool:
         """Stopped by a person, on purpose: nothing that a restart, or a start, should override."""
         return self.state in HELD
+
+    @property
+    def stands(self) -> bool:
+        """Stopped, and no task is at work any more.
+
+        The last word of a connector's task may come after that connector was deleted, and is then kept for
+        the next one of that name: a task that no worker has is none.
+        """
+        return self.state == STOPPED and all(task.state == UNASSIGNED for task in self.tasks)
 
     @property
     def reason(self) -> str:

@@ -123,7 +123,7 @@ def _halt(means: Means, relay: Relay, kinds: set[Kind]) -> None:
 
 def _stands(client: ConnectClient, connector: str) -> bool:
     status = client.statuses().get(connector)
-    return status is not None and status.state == STOPPED and not status.tasks
+    return status is not None and status.stands
 
 
 def _slot(means: Means, service: Service, *, anew: bool) -> progress.Sight:

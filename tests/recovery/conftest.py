@@ -15,7 +15,7 @@ from stack.layout import Layout
 from tests.running_system import RunningSystem
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def system():
     with (
         launch.temporary("recovery", detour=True) as wish,

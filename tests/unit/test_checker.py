@@ -417,6 +417,16 @@ def test_a_repeat_that_was_asked_for_is_told_and_is_no_violation():
     assert "an operator" in next(r.sentence for r in check(evidence, ()) if r.name.startswith("S5"))
 
 
+def test_what_was_sent_again_may_have_been_received_in_a_topic_that_is_gone():
+    replay = Replay("order", CREATED, "order-created", "0", "an operator", "a drill")
+    [receipt] = [each for each in GOOD.inbox if each.event_id == CAPTURED]
+    elsewhere = replace(GOOD, inbox=tuple(r._replace(offset=77) if r is receipt else r for r in GOOD.inbox))
+
+    assert broken(elsewhere) == {"S10"}
+    assert broken(replace(elsewhere, replays=(replay,))) == {"S10"}, "it was not sent again"
+    assert broken(replace(elsewhere, replays=(replay._replace(id=CAPTURED),))) == set()
+
+
 def test_records_past_the_outbox_must_be_announced_and_parked():
     stray = record_of(CAPTURED)._replace(offset=99, id="", source="/chaos")
     letter = Letter("order", None, stray.topic, 0, 99, "key", "stray", redriven=False)

@@ -26,6 +26,22 @@ def test_connector_is_as_bad_as_its_worst_part(status, verdict):
     assert status.verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("status", "stands"),
+    [
+        (connector("STOPPED"), True),
+        (connector("STOPPED", "UNASSIGNED"), True),
+        (connector("STOPPED", "RUNNING"), False),
+        (connector("STOPPED", "UNASSIGNED", "RUNNING"), False),
+        (connector("RUNNING", "UNASSIGNED"), False),
+        (connector("PAUSED"), False),
+    ],
+)
+def test_a_stopped_connector_stands_once_no_worker_has_a_task_of_it(status, stands):
+    """What a deleted connector's task said last may be all that is known of the next one's."""
+    assert status.stands is stands
+
+
 def test_answer_of_connect_is_read_with_the_trace_of_what_failed():
     answer = {
         "order-outbox": {
