@@ -12,6 +12,7 @@ from tests.bugs import hands
 
 API, WORKER, DEADLINES = ORDER.name, f"{ORDER.name}-worker", "order-deadlines"
 STOCK, EXECUTOR = f"{INVENTORY.name}-worker", "payment-executor"
+GATEWAY = "gateway"
 # The shortest that a stack takes, and shorter than the wait for rest.
 SHORTEST_DEADLINE_SECONDS = 15
 MANY_CANCELLED = Mix(cancelled=70)
@@ -93,7 +94,9 @@ BUGS = {
     # money
     "charged_twice": found_by("S11", **in_(EXECUTOR)),
     "charged_too_much": found_by("S11", **in_(EXECUTOR)),
-    "call_is_repeated_under_a_new_key": found_by("S11", mix=MANY_TIMED_OUT, **in_(EXECUTOR)),
+    "call_is_repeated_under_a_new_key": found_by(
+        "S11", moment="webhooks_are_lost", mix=MANY_TIMED_OUT, **in_(EXECUTOR, GATEWAY)
+    ),
     "refunded_twice": found_by("S11", **in_(EXECUTOR)),
     "refund_is_kept": found_by("S11", **in_(EXECUTOR)),
     "payload_is_of_another": found_by("S11", **in_(API)),
@@ -128,7 +131,7 @@ BUGS = {
 
 # The same moments and hands without a bug: nothing may be found.
 CONTROLS = {
-    "nothing": Bug(frozenset(), (API, WORKER, STOCK, EXECUTOR)),
+    "webhooks_are_lost": Bug(frozenset(), (API, WORKER, STOCK, EXECUTOR, GATEWAY), mix=MANY_TIMED_OUT),
     "worker_dies+api_dies": Bug(frozenset(), (API, WORKER, STOCK), before=hands.abort_a_record),
     "many wait": Bug(frozenset(), **PARKED),
     "executor_is_away": Bug(frozenset(), (EXECUTOR,), deadline_seconds=SHORTEST_DEADLINE_SECONDS),

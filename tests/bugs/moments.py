@@ -11,6 +11,7 @@ from functools import partial
 from messaging import inbox, polling
 from payment import queries as payment_queries
 from payment.gateway import HttpGateway
+from payment.simulated_webhooks import WebhookSender
 from saga import advance, participant
 from saga.deadlines import Deadlines
 from saga.definition import Operation
@@ -66,6 +67,11 @@ def api_dies():
 def executor_is_away():
     """It takes no intent, so that deadlines pass."""
     reword(payment_queries, "CLAIM_INTENTS", "LIMIT :limit", "LIMIT :limit * 0")
+
+
+def webhooks_are_lost():
+    """So that whoever did not get the gateway's answer has to ask."""
+    change(WebhookSender, "tell", lambda _tell: lambda *_what: None)
 
 
 # ── a process ends between two steps
