@@ -16,11 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from chaos.faults import Act, Effect, Ground, answers, is_gone
+from chaos.sessions import autocommit
 from chaos.targets import NothingToHit, Target
 from chaos.zombie import ADMIN_DATABASE
 from runtime.errors import WaitedTooLong
@@ -28,7 +28,6 @@ from runtime.waiting import until
 
 DISKS = "disks"
 _CHECKPOINT = text("CHECKPOINT")
-_BOUNDED = {"connect_timeout": 5, "options": "-c statement_timeout=5s"}
 NO_ROOM = os.strerror(errno.ENOSPC).encode()
 # What is written in between makes it too small to become that small.
 SHRINK_TRIES_MAX = 100
@@ -142,8 +141,7 @@ def _fill_and_checkpoint(ground: Ground, targets: Sequence[Target]) -> list[_Ful
         raise NothingToHit("no database account may make a checkpoint")
     full = _fill(ground, targets)
     try:
-        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=_BOUNDED)
-        with suppress(SQLAlchemyError), engine.connect() as connection:
+        with suppress(SQLAlchemyError), autocommit(url) as connection:
             connection.execute(_CHECKPOINT)
     except BaseException:
         _grow(full)

@@ -5,22 +5,22 @@ consumer has lost only makes it read everything once more.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
 from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from sqlalchemy import URL, Connection, create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, Connection, text
 
 from chaos.faults import Act, Effect, Ground, Paused
+from chaos.rows import Position
+from chaos.sessions import autocommit
 from chaos.targets import NothingToHit, Target
 from chaos.topic_reader import committed_positions
 from connect.client import ConnectClient
 from contracts.services import INVENTORY, ORDER, PAYMENT, Service
-from contracts.topics import PARTITIONS, read_by
 from runtime.waiting import until
 
 RELAYS = "relays"
@@ -103,23 +103,17 @@ class Relays:
     def _stop(self, service: Service) -> None:
         self.connect.stop(service.connector)
         until(
-            lambda: self._stands(service), within_seconds=ASK_SECONDS_MAX, what=f"{service.connector} to stop"
+            lambda: self.connect.statuses()[service.connector].stands,
+            within_seconds=ASK_SECONDS_MAX,
+            what=f"{service.connector} to stop",
         )
-
-    def _stands(self, service: Service) -> bool:
-        status = self.connect.statuses()[service.connector]
-        return status.state == "STOPPED" and not status.tasks
 
     def _others_follow(self, connection: Connection, service: Service, at: str) -> bool:
         connection.execute(_SNAPSHOT)
         return bool(connection.execute(_OTHERS_FOLLOW, {"at": at, "slot": service.slot}).scalar_one())
 
-    @contextmanager
-    def _database(self, service: Service) -> Iterator[Connection]:
-        url = self.admin.set(database=service.database)
-        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            yield connection
+    def _database(self, service: Service) -> AbstractContextManager[Connection]:
+        return autocommit(self.admin.set(database=service.database))
 
 
 def _take(lose: Callable[[Relays], None], ground: Ground, _targets: Sequence[Target]) -> Relays:
@@ -157,7 +151,7 @@ def _rewind(ground: Ground, targets: Sequence[Target]) -> dict[str, dict[str, in
                 within_seconds=EMPTY_SECONDS_MAX,
                 what=f"{group} to be empty",
             )
-            _to_the_beginning(admin, group)
+            _to_the_beginning(ground, admin, group)
     finally:
         frozen.heal(0)
     return before
@@ -176,9 +170,11 @@ def _reread(ground: Ground, before: dict[str, dict[str, int]], within_seconds: f
 
 
 def _positions(ground: Ground, group: str) -> dict[str, int]:
-    topics = list(ground.names.reads.get(group, ()))
-    found = committed_positions(ground.bootstrap_servers, group, topics)
-    return {f"{each.topic}/{each.partition}": each.offset for each in found}
+    return {f"{each.topic}/{each.partition}": each.offset for each in _committed(ground, group)}
+
+
+def _committed(ground: Ground, group: str) -> list[Position]:
+    return committed_positions(ground.bootstrap_servers, group, list(ground.names.reads.get(group, ())))
 
 
 def _is_past(now: dict[str, int], before: dict[str, int]) -> bool:
@@ -190,8 +186,8 @@ def _is_empty(admin: AdminClient, group: str) -> bool:
     return bool(asked.result(ASK_SECONDS_MAX).state == ConsumerGroupState.EMPTY)
 
 
-def _to_the_beginning(admin: AdminClient, group: str) -> None:
-    places = [TopicPartition(topic, n, 0) for topic in read_by(group) for n in range(PARTITIONS)]
+def _to_the_beginning(ground: Ground, admin: AdminClient, group: str) -> None:
+    places = [TopicPartition(each.topic, each.partition, 0) for each in _committed(ground, group)]
     [asked] = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)]).values()
     wrong = [each.error for each in asked.result(ASK_SECONDS_MAX).topic_partitions if each.error]
     if wrong:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from confluent_kafka import Producer
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from chaos.faults import Act, Effect, Ground
+from chaos.sessions import autocommit
 from chaos.targets import NothingToHit, Target
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
@@ -102,7 +102,7 @@ def _parked(ground: Ground, kept: tuple[list[str], list[Record]], within_seconds
 
 
 def _count(url: URL, keys: list[str]) -> int:
-    with create_engine(url, poolclass=NullPool).connect() as connection:
+    with autocommit(url) as connection:
         return int(connection.execute(_PARKED, {"keys": keys}).scalar_one())
 
 

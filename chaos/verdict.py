@@ -115,7 +115,7 @@ def _no_faults(faults: Sequence[Operation]) -> Iterable[str]:
         yield "no fault happened"
 
 
-def counts(fault: Operation, begun: Sequence[float]) -> bool:
+def _counts(fault: Operation, begun: Sequence[float]) -> bool:
     """Whether a fault proves something: it was seen, and something was asked while it lasted.
 
     `begun` is when everything that was asked began, in its order.
@@ -130,7 +130,7 @@ def _quiet_faults(faults: Sequence[Operation], asked: Sequence[Operation]) -> It
     kinds: dict[str, list[bool]] = {}
     for fault in faults:
         name = f"{fault.begin.value.get('fault')}: {fault.begin.value.get('choice')}"
-        kinds.setdefault(name, []).append(counts(fault, begun))
+        kinds.setdefault(name, []).append(_counts(fault, begun))
     for name, all_of_them in kinds.items():
         if not any(all_of_them):
             yield f"{name}: in {len(all_of_them)} tries no effect was seen while something was asked"

@@ -6,17 +6,16 @@ what stays stopped is known to hold locks, and not merely likely to.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
-from sqlalchemy import URL, Connection, create_engine, text
+from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from chaos.faults import Blow, Effect, Ground, Paused
+from chaos.sessions import autocommit
 from chaos.targets import NothingToHit, Target
 
 ADMIN_DATABASE = "admin database"
@@ -66,7 +65,7 @@ class Frozen(Blow):
         """Raises NothingToHit when it was never caught inside a transaction."""
         deadline = time.monotonic() + within_seconds
         pause = threading.Event()
-        with _connected(self.admin) as connection:
+        with autocommit(self.admin) as connection:
             while time.monotonic() < deadline:
                 self.paused.stop(name, process)
                 pause.wait(SETTLE_SECONDS)
@@ -90,7 +89,7 @@ class Frozen(Blow):
 
     def _still_open(self) -> list[str] | None:
         try:
-            with _connected(self.admin) as connection:
+            with autocommit(self.admin) as connection:
                 return [n for n, each in self.transactions.items() if _is_open(connection, each)]
         except SQLAlchemyError:  # Nobody can tell; it must go on all the same.
             return None
@@ -104,10 +103,3 @@ def _open_transaction(connection: Connection, process: psutil.Process) -> dict[s
 
 def _is_open(connection: Connection, transaction: dict[str, Any]) -> bool:
     return connection.execute(_STILL_OPEN, transaction).first() is not None
-
-
-@contextmanager
-def _connected(url: URL) -> Iterator[Connection]:
-    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        yield connection

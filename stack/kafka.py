@@ -150,7 +150,8 @@ def prepare(layout: Layout) -> None:
     for broker in BROKERS:
         folder(layout, broker).mkdir(parents=True, exist_ok=True)
         Path(_file(layout, broker)).write_text(as_text(properties(layout, broker)))
-        _hosts_file(layout, broker).write_text(hosts(broker))
+        if layout.detour:
+            _hosts_file(layout, broker).write_text(hosts(broker))
     new = [broker for broker in BROKERS if not _is_formatted(layout, broker)]
     with ExitStack() as running:
         formats = [

@@ -1,14 +1,12 @@
 """Makes some orders' reservations fail for a while, then mends the cause and redrives what was parked."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, text
 
+from chaos.sessions import autocommit
 from inventory import handlers as inventory
 from messaging.letters import Wanted
 from messaging.redrive import redrive
@@ -21,7 +19,6 @@ _REFUSE = text("""
     CHECK (right(order_id::text, 1) NOT IN ('3', '7')) NOT VALID
 """)
 _MEND = text("ALTER TABLE reservations DROP CONSTRAINT IF EXISTS refused_for_a_while")
-_PATIENCE = text("SET lock_timeout = '5s'")
 _PARKED = text("""
     SELECT DISTINCT key FROM dead_letters WHERE state = 'culprit' AND reason LIKE '%refused_for_a_while%'
     AND settled_at IS NULL
@@ -38,12 +35,12 @@ class Operator:
     app: URL = field(repr=False)
 
     def park(self) -> None:
-        with self._connected() as connection:
+        with autocommit(self.admin) as connection:
             connection.execute(_REFUSE)
 
     def redrive(self, _parked: Any, within_seconds: float) -> dict[str, Any]:
         """The keys that were parked, and those that are free again. Safe to repeat."""
-        with self._connected() as connection:
+        with autocommit(self.admin) as connection:
             connection.execute(_MEND)
             threading.Event().wait(min(SETTLE_SECONDS, within_seconds))
             keys = list(connection.scalars(_PARKED))
@@ -55,10 +52,3 @@ class Operator:
         freed = [key for result in results for key in result.freed]
         handled = sum(result.handled for result in results)
         return {"parked": keys, "freed": freed, "letters_handled": handled} if keys else {}
-
-    @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        engine = create_engine(self.admin, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(_PATIENCE)
-            yield connection
