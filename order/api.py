@@ -1,5 +1,6 @@
 """The order service's HTTP: parse, call a use case in one transaction, answer."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,10 +12,12 @@ from sqlalchemy import Connection, Engine, Row
 
 from contracts.messages import Item
 from order import handlers, queries
+from order.handlers import Basket, CannotOrder
 from order.shapes import Order, Orders, PlacedProduct
 from order.status import FINAL, Status
 from saga.orchestrator import Orchestrator
 from web.answers import Answer
+from web.idempotency import Outcome
 from web.intake import INTAKE, Intake
 from web.operations import LOCATION, Operation, promises
 from web.pages import PageQuery, page
@@ -86,11 +89,13 @@ def order_routes(engine: Engine, sagas: Orchestrator, intake: Intake) -> Bluepri
     """The routes, each its own transaction on `engine`."""
     routes = Blueprint("orders", __name__)
     waiters = Waiters()
+    taking = intake.route(OrderRequest, partial(accept, sagas))
+    taking_products = intake.route(ProductRequest, partial(accept_products, sagas))
 
     @routes.post("/orders")
     @promises(PLACE)
     def place() -> Response:
-        answer = intake.take(OrderRequest, partial(accept, sagas))
+        answer = taking.take()
         _log(answer, "order_id")
         if not answer.replayed:
             again = partial(read_order, engine, UUID(answer.body["order_id"]))
@@ -101,7 +106,7 @@ def order_routes(engine: Engine, sagas: Orchestrator, intake: Intake) -> Bluepri
     @routes.post("/order")
     @promises(PLACE_PRODUCT)
     def place_product() -> Response:
-        answer = intake.take(ProductRequest, partial(accept_product, sagas))
+        answer = taking_products.take()
         _log(answer, "orderId")
         return answer.response()
 
@@ -124,25 +129,32 @@ def order_routes(engine: Engine, sagas: Orchestrator, intake: Intake) -> Bluepri
     return routes
 
 
-def accept(sagas: Orchestrator, connection: Connection, wanted: OrderRequest) -> Answer:
-    """The order, in the caller's transaction, as it is answered."""
-    items = [Item(sku=item.sku, quantity=item.quantity) for item in wanted.items]
-    try:
-        order = handlers.place_order(connection, sagas, items, wanted.payment_token)
-    except handlers.CannotOrder as error:
-        raise unprocessable(f"items[{error.position}].sku", str(error)) from None
-    return Answer(201, view(order), _location(order))
+def accept(sagas: Orchestrator, connection: Connection, wanted: Sequence[OrderRequest]) -> list[Outcome]:
+    """The orders, in the caller's transaction, as they are answered."""
+    baskets = [
+        Basket([Item(sku=item.sku, quantity=item.quantity) for item in each.items], each.payment_token)
+        for each in wanted
+    ]
+    return [
+        unprocessable(f"items[{order.position}].sku", order.why)
+        if isinstance(order, CannotOrder)
+        else Answer(201, view(order), _location(order))
+        for order in handlers.place_orders(connection, sagas, baskets)
+    ]
 
 
-def accept_product(sagas: Orchestrator, connection: Connection, wanted: ProductRequest) -> Answer:
-    """The same for one product, called by its name."""
-    items = [Item(sku=wanted.product.upper(), quantity=1)]
-    try:
-        order = handlers.place_order(connection, sagas, items, DEFAULT_TOKEN)
-    except handlers.CannotOrder as error:
-        raise unprocessable("product", str(error)) from None
-    body = {"orderId": str(order.id), "product": wanted.product, "status": order.status}
-    return Answer(201, body, _location(order))
+def accept_products(
+    sagas: Orchestrator, connection: Connection, wanted: Sequence[ProductRequest]
+) -> list[Outcome]:
+    """The same for one of a product each, called by its name."""
+    baskets = [Basket([Item(sku=each.product.upper(), quantity=1)], DEFAULT_TOKEN) for each in wanted]
+    orders = handlers.place_orders(connection, sagas, baskets)
+    return [
+        unprocessable("product", order.why)
+        if isinstance(order, CannotOrder)
+        else Answer(201, _product_view(order, each.product), _location(order))
+        for each, order in zip(wanted, orders, strict=True)
+    ]
 
 
 def read_order(engine: Engine, order_id: UUID) -> Body:
@@ -169,6 +181,10 @@ def view(order: Row[Any]) -> dict[str, Any]:
         "created_at": as_text(order.created_at),
         "updated_at": as_text(order.updated_at),
     }
+
+
+def _product_view(order: Row[Any], product: str) -> dict[str, Any]:
+    return {"orderId": str(order.id), "product": product, "status": order.status}
 
 
 def _log(answer: Answer, id_field: str) -> None:

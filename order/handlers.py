@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -35,12 +36,29 @@ from saga.orchestrator import Orchestrator
 log = structlog.get_logger(__name__)
 
 
-class CannotOrder(Exception):  # noqa: N818 - an answer to the caller, not a failure
-    """Why an item cannot be ordered; `position` is its place in the order."""
+@dataclass(frozen=True, slots=True)
+class Basket:
+    """What a customer wants to order, and pay with."""
 
-    def __init__(self, position: int, why: str) -> None:
-        super().__init__(why)
-        self.position = position
+    items: Sequence[Item]
+    payment_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A basket at the catalogue's prices."""
+
+    items: tuple[PricedItem, ...]
+    total: Money
+    payment_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class CannotOrder:
+    """Why an item cannot be ordered; `position` is its place in the basket."""
+
+    position: int
+    why: str
 
 
 def orchestrator(patience: Patience) -> Orchestrator:
@@ -61,40 +79,54 @@ def orchestrator(patience: Patience) -> Orchestrator:
     )
 
 
-def place_order(
-    connection: Connection, sagas: Orchestrator, items: Sequence[Item], payment_token: str
-) -> Row[Any]:
-    """Accept an order at the catalogue's prices: its row, its event, its saga and the first command."""
-    priced, currency = _price(connection, items)
-    total = Money(amount=sum(item.unit_price * item.quantity for item in priced), currency=currency)
-    order = connection.execute(
-        queries.INSERT_ORDER,
+def place_orders(
+    connection: Connection, sagas: Orchestrator, baskets: Sequence[Basket]
+) -> list[Row[Any] | CannotOrder]:
+    """Accept orders at the catalogue's prices: their rows, events, sagas and first commands.
+
+    Each basket's row, or why it cannot be ordered, in their order. However many there are, it takes the same
+    few statements.
+    """
+    skus = {item.sku for basket in baskets for item in basket.items}
+    catalogue = {row.sku: row for row in connection.execute(queries.PRICES, {"skus": sorted(skus)})}
+    bids = [_price(catalogue, basket) for basket in baskets]
+    priced = [bid for bid in bids if isinstance(bid, Priced)]
+    orders = iter(_insert(connection, sagas, priced) if priced else ())
+    return [next(orders) if isinstance(bid, Priced) else bid for bid in bids]
+
+
+def _insert(connection: Connection, sagas: Orchestrator, priced: Sequence[Priced]) -> list[Row[Any]]:
+    orders = connection.execute(
+        queries.INSERT_ORDERS,
         {
-            "items": json.dumps([item.model_dump() for item in priced]),
-            "total": total.amount,
-            "currency": total.currency,
-            "payment_token": payment_token,
+            "items": [json.dumps([item.model_dump() for item in each.items]) for each in priced],
+            "totals": [each.total.amount for each in priced],
+            "currencies": [each.total.currency for each in priced],
+            "payment_tokens": [each.payment_token for each in priced],
         },
-    ).one()
-    created = OrderCreated(order_id=order.id, items=tuple(priced), total=total)
-    sagas.begin(connection, [order.id], order.created_at, [created])
-    return order
-
-
-def _price(connection: Connection, items: Sequence[Item]) -> tuple[list[PricedItem], str]:
-    catalogue = {
-        row.sku: row for row in connection.execute(queries.PRICES, {"skus": [item.sku for item in items]})
-    }
-    for position, item in enumerate(items):
-        if item.sku not in catalogue:
-            raise CannotOrder(position, f"{item.sku!r} is not in the catalogue")
-        if catalogue[item.sku].currency != catalogue[items[0].sku].currency:
-            raise CannotOrder(position, f"{item.sku!r} is not sold in the currency of the first item")
-    priced = [
-        PricedItem(sku=item.sku, quantity=item.quantity, unit_price=catalogue[item.sku].unit_price)
-        for item in items
+    ).all()
+    created = [
+        OrderCreated(order_id=order.id, items=each.items, total=each.total)
+        for order, each in zip(orders, priced, strict=True)
     ]
-    return priced, catalogue[items[0].sku].currency
+    sagas.begin(connection, {order.id: order for order in orders}, orders[0].created_at, created)
+    return list(orders)
+
+
+def _price(catalogue: Mapping[str, Row[Any]], basket: Basket) -> Priced | CannotOrder:
+    for position, item in enumerate(basket.items):
+        if item.sku not in catalogue:
+            return CannotOrder(position, f"{item.sku!r} is not in the catalogue")
+        if catalogue[item.sku].currency != catalogue[basket.items[0].sku].currency:
+            return CannotOrder(position, f"{item.sku!r} is not sold in the currency of the first item")
+    items = tuple(
+        PricedItem(sku=item.sku, quantity=item.quantity, unit_price=catalogue[item.sku].unit_price)
+        for item in basket.items
+    )
+    amount = sum(item.unit_price * item.quantity for item in items)
+    return Priced(
+        items, Money(amount=amount, currency=catalogue[items[0].sku].currency), basket.payment_token
+    )
 
 
 def _orders(connection: Connection, ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:

@@ -4,10 +4,19 @@ from sqlalchemy import text
 
 PRICES = text("SELECT sku, unit_price, currency FROM products WHERE sku = ANY(CAST(:skus AS text[]))")
 
-INSERT_ORDER = text("""
-    INSERT INTO orders (status, items, total_amount, currency, payment_token)
-    VALUES ('PENDING', CAST(:items AS jsonb), :total, :currency, :payment_token)
-    RETURNING id, status, items, total_amount, currency, created_at, updated_at, false AS needs_attention
+# The ids are made first, so that each row is known by its place.
+INSERT_ORDERS = text("""
+    WITH asked AS MATERIALIZED (
+        SELECT uuidv7() AS id, row.* FROM unnest(
+            CAST(:items AS text[]), CAST(:totals AS bigint[]), CAST(:currencies AS text[]),
+            CAST(:payment_tokens AS text[])
+        ) WITH ORDINALITY AS row (items, total, currency, payment_token, place)
+    ), placed AS (
+        INSERT INTO orders (id, status, items, total_amount, currency, payment_token)
+        SELECT id, 'PENDING', items::jsonb, total, currency, payment_token FROM asked ORDER BY place
+        RETURNING id, status, items, total_amount, currency, payment_token, created_at, updated_at
+    )
+    SELECT placed.*, false AS needs_attention FROM placed JOIN asked USING (id) ORDER BY place
 """)
 
 # No lock: an order's row changes only under the lock of its saga.

@@ -47,18 +47,21 @@ class Orchestrator:
         self.kind = kind
 
     def begin(
-        self, connection: Connection, saga_ids: Sequence[UUID], now: datetime, told: Sequence[Message] = ()
+        self,
+        connection: Connection,
+        subjects: Mapping[UUID, Any],
+        now: datetime,
+        told: Sequence[Message] = (),
     ) -> None:
-        """Start sagas on the newest definition: tell `told`, then send their first commands.
+        """Start a saga about each subject, on the newest definition: tell `told`, then send first commands.
 
-        `now` is the database's. What the sagas are about must be there already.
+        The subjects are by saga id, as `SagaKind.subjects` reads them; `now` is the database's.
         """
         definition = self.kind.newest
-        moves = [advance.begin(definition, saga_id, now) for saga_id in saga_ids]
+        moves = [advance.begin(definition, saga_id, now) for saga_id in subjects]
         records.insert(connection, definition, [move.state for move in moves])
         loaded = [Loaded(m.state, definition.version, definition.fingerprint, 1, now) for m in moves]
         began = [Happening.of(each, m, "begun") for each, m in zip(loaded, moves, strict=True)]
-        subjects = self.kind.subjects(connection, saga_ids)
         self._tell(connection, began, subjects, told)
 
     def lock(self, connection: Connection, saga_ids: Sequence[UUID]) -> None:

@@ -1,18 +1,20 @@
-"""The way of a write into a service: counted, admitted, done once, answered.
+"""The way of a write into a service: counted, admitted, done once together with others, answered.
 
 A request that was answered before is answered again whatever the load: that costs a read, and spares the
 caller from not knowing.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
 from flask import request
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
+from messaging.errors import is_messages_own
 from web import idempotency
 from web.answers import Answer
-from web.idempotency import KEYED
+from web.group_commit import GroupCommit
+from web.idempotency import KEYED, Act, Asked, Outcome
 from web.load import SHED, Load, WalPressure
 from web.problems import Problem
 from web.rate_limit import LIMITED, Limiter, RateLimit
@@ -28,24 +30,62 @@ class Intake:
     """What guards the writing routes of one service."""
 
     def __init__(self, engine: Engine, limit: RateLimit | None) -> None:
+        self.engine = engine
         self.limiter = Limiter(engine, limit)
         self.load = Load(WalPressure(engine))
-        self._engine = engine
+        self._routes: list[Route[Any]] = []
 
-    def take(self, model: type[Wanted], act: Callable[[Connection, Wanted], Answer]) -> Answer:
-        """`act` on the body, in one transaction that is committed before this returns."""
-        limited = self.limiter.refusal()
+    def route(self, model: type[Wanted], act: Act[Wanted]) -> "Route[Wanted]":
+        route = Route(self, model, act)
+        self._routes.append(route)
+        return route
+
+    @property
+    def waiting(self) -> int:
+        """How many admitted requests wait for a transaction."""
+        return sum(route.waiting for route in self._routes)
+
+
+class Route(Generic[Wanted]):
+    """One writing route: `act` on bodies, in a transaction that is committed before one is answered."""
+
+    def __init__(self, intake: Intake, model: type[Wanted], act: Act[Wanted]) -> None:
+        self._intake, self._model, self._act = intake, model, act
+        self._group = GroupCommit(self._answer_group)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._group)
+
+    def take(self) -> Answer:
+        """The answer to the request that is under way. Raises Problem."""
+        limited = self._intake.limiter.refusal()
         if limited and idempotency.HEADER not in request.headers:
             raise limited
-        wanted = read_body(model)
-        attempt = idempotency.read_attempt(wanted)
-        with self.load.admission() as overloaded:
-            if refusal := limited or overloaded:
-                return self._answered_before(attempt, refusal)
-            return idempotency.answer_once(self._engine, attempt, lambda connection: act(connection, wanted))
+        wanted = read_body(self._model)
+        asked = Asked(idempotency.read_attempt(wanted), wanted)
+        with self._intake.load.admission() as overloaded:
+            outcome = self._refused(asked, limited or overloaded) or self._answer(asked)
+        if isinstance(outcome, Problem):
+            raise outcome
+        return outcome
 
-    def _answered_before(self, attempt: idempotency.Attempt | None, refusal: Problem) -> Answer:
-        answer = idempotency.find_answer(self._engine, attempt) if attempt else None
-        if answer is None:
-            raise refusal
-        return answer
+    def _refused(self, asked: Asked[Wanted], refusal: Problem | None) -> Outcome | None:
+        """What was answered before is answered again; None where nothing is to be refused."""
+        if refusal is None:
+            return None
+        before = idempotency.find_answer(self._intake.engine, asked.attempt) if asked.attempt else None
+        return before or refusal
+
+    def _answer(self, asked: Asked[Wanted]) -> Outcome:
+        outcome = self._group.do(asked)
+        return outcome or idempotency.answer_alone(self._intake.engine, asked, self._act)
+
+    def _answer_group(self, asked: Sequence[Asked[Wanted]]) -> Sequence[Outcome | None]:
+        """One that cannot be kept takes nobody with it: then each is tried alone."""
+        try:
+            return idempotency.answer_group(self._intake.engine, asked, self._act)
+        except Exception as error:
+            if len(asked) == 1 or not is_messages_own(error):
+                raise
+            return [None for _ in asked]

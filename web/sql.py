@@ -2,31 +2,55 @@
 
 from sqlalchemy import text
 
-# For the rest of the transaction: what follows a claim only inserts, and waits for nobody.
+# A key is locked for the transaction in which it is answered. Who is one of a group passes over one that is
+# locked, so that no group waits for another.
+TRY_KEYS = text("""
+    SELECT lock, pg_try_advisory_xact_lock(lock) AS is_ours FROM unnest(CAST(:locks AS bigint[])) AS lock
+""")
+
+# For the rest of the transaction: what follows only inserts, and waits for nobody.
 LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :milliseconds, true)")
 
-# The unique index makes a twin wait for our commit. No row back means that the key is taken; an expired
-# one is taken over as if it had never been.
-CLAIM_KEY = text("""
+AWAIT_KEY = text("SELECT pg_advisory_xact_lock(:lock)")
+
+# No row back means that the key was used; an expired one is taken over as if it had never been.
+CLAIM_KEYS = text("""
     INSERT INTO idempotency_keys AS kept (caller, route, key, fingerprint, expires_at)
-    VALUES (:caller, :route, :key, :fingerprint, clock_timestamp() + make_interval(secs => :seconds))
+    SELECT caller, route, key, fingerprint, clock_timestamp() + make_interval(secs => :seconds)
+    FROM unnest(
+        CAST(:callers AS text[]), CAST(:routes AS text[]), CAST(:keys AS text[]),
+        CAST(:fingerprints AS bytea[])
+    ) AS asked (caller, route, key, fingerprint)
     ON CONFLICT (caller, route, key) DO UPDATE
     SET fingerprint = excluded.fingerprint, status = NULL, headers = NULL, body = NULL,
         created_at = clock_timestamp(), expires_at = excluded.expires_at
     WHERE kept.expires_at <= clock_timestamp()
-    RETURNING expires_at
+    RETURNING caller, route, key, expires_at
 """)
 
-STORE_ANSWER = text("""
-    UPDATE idempotency_keys
-    SET status = :status, headers = CAST(:headers AS json), body = CAST(:body AS json)
-    WHERE caller = :caller AND route = :route AND key = :key
+STORE_ANSWERS = text("""
+    UPDATE idempotency_keys AS kept
+    SET status = answer.status, headers = answer.headers::json, body = answer.body::json
+    FROM unnest(
+        CAST(:callers AS text[]), CAST(:routes AS text[]), CAST(:keys AS text[]), CAST(:statuses AS int[]),
+        CAST(:headers AS text[]), CAST(:bodies AS text[])
+    ) AS answer (caller, route, key, status, headers, body)
+    WHERE (kept.caller, kept.route, kept.key) = (answer.caller, answer.route, answer.key)
+""")
+
+# What was claimed by this transaction, for a request that failed.
+GIVE_BACK_KEYS = text("""
+    DELETE FROM idempotency_keys WHERE (caller, route, key) IN (
+        SELECT * FROM unnest(CAST(:callers AS text[]), CAST(:routes AS text[]), CAST(:keys AS text[]))
+    )
 """)
 
 # A key without its answer is never committed, so whoever sees the row sees the answer.
-FIND_ANSWER = text("""
-    SELECT fingerprint, status, headers, body, expires_at FROM idempotency_keys
-    WHERE caller = :caller AND route = :route AND key = :key AND expires_at > clock_timestamp()
+FIND_ANSWERS = text("""
+    SELECT caller, route, key, fingerprint, status, headers, body, expires_at FROM idempotency_keys
+    WHERE expires_at > clock_timestamp() AND (caller, route, key) IN (
+        SELECT * FROM unnest(CAST(:callers AS text[]), CAST(:routes AS text[]), CAST(:keys AS text[]))
+    )
 """)
 
 # GCRA: a client's theoretical arrival moves on by one emission a request, and may run ahead of the clock

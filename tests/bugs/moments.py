@@ -52,16 +52,16 @@ def api_dies():
     """After an order is committed and before it is answered, so that it is asked for again."""
     dies = every(ORDERS_OF_A_LIFE)
 
-    def make(answer_once):
-        def last(engine, attempt, act):
-            answer = answer_once(engine, attempt, act)
+    def make(answer_group):
+        def last(engine, asked, act):
+            outcomes = answer_group(engine, asked, act)
             if dies():
                 end()
-            return answer
+            return outcomes
 
         return last
 
-    change(idempotency, "answer_once", make)
+    change(idempotency, "answer_group", make)
 
 
 def executor_is_away():
@@ -117,11 +117,11 @@ def events_are_written_after_the_order():
 
         return postponed
 
-    def make_answer(answer_once):
-        def split(engine, attempt, act):
+    def make_answer(answer_group):
+        def split(engine, asked, act):
             thread.later = later = []
             try:
-                answer = answer_once(engine, attempt, act)
+                outcomes = answer_group(engine, asked, act)
             finally:
                 thread.later = None
             if later and dies():
@@ -129,28 +129,28 @@ def events_are_written_after_the_order():
             with engine.begin() as connection:
                 for write in later:
                     write(connection)
-            return answer
+            return outcomes
 
         return split
 
     change(Orchestrator, "_tell", make_tell)
-    change(idempotency, "answer_once", make_answer)
+    change(idempotency, "answer_group", make_answer)
 
 
 def key_is_kept_after_the_order():
     dies = every(ORDERS_OF_A_LIFE)
 
-    def make(answer_once):
-        def split(engine, attempt, act):
+    def make(answer_group):
+        def split(engine, asked, act):
             if not dies():
-                return answer_once(engine, attempt, act)
+                return answer_group(engine, asked, act)
             with engine.begin() as connection:
-                act(connection)
+                act(connection, [each.wanted for each in asked])
             return end()
 
         return split
 
-    change(idempotency, "answer_once", make)
+    change(idempotency, "answer_group", make)
 
 
 # ── something comes late, or again

@@ -91,16 +91,16 @@ def answered_before_commit():
     """A customer is told that an order is placed, and it is rolled back."""
     fails = every(7)
 
-    def make(answer_once):
-        def hasty(engine, attempt, act):
+    def make(answer_group):
+        def hasty(engine, asked, act):
             if not fails():
-                return answer_once(engine, attempt, act)
+                return answer_group(engine, asked, act)
             with engine.connect() as connection:
-                return act(connection)  # What nobody commits is rolled back.
+                return act(connection, [each.wanted for each in asked])  # What nobody commits is rolled back.
 
         return hasty
 
-    change(idempotency, "answer_once", make)
+    change(idempotency, "answer_group", make)
 
 
 def fewer_than_ordered():
@@ -108,9 +108,10 @@ def fewer_than_ordered():
     from order import handlers  # noqa: PLC0415 - what it imports must not be imported by other processes
 
     def make(price):
-        def stingy(connection, items):
-            priced, currency = price(connection, items)
-            return [item.model_copy(update={"quantity": 1}) for item in priced], currency
+        def stingy(catalogue, basket):
+            priced = price(catalogue, basket)
+            items = tuple(item.model_copy(update={"quantity": 1}) for item in priced.items)
+            return replace(priced, items=items)
 
         return stingy
 

@@ -32,7 +32,8 @@ def order_id(engine_of):
     with engine_of("order").begin() as connection:
         sagas = handlers.orchestrator(Patience())
         items = [Item(sku="PIZZA", quantity=2), Item(sku="LAPTOP", quantity=1)]
-        return str(handlers.place_order(connection, sagas, items, "tok_ok").id)
+        [order] = handlers.place_orders(connection, sagas, [handlers.Basket(items, "tok_ok")])
+        return str(order.id)
 
 
 def test_an_order_is_read_with_all_that_belongs_to_it(endpoints, engine_of, order_id):

@@ -16,6 +16,7 @@ from runtime.database import connect_engine
 from runtime.waiting import until
 from web.app import WebSettings, service_app
 from web.expiry import delete_expired
+from web.idempotency import Attempt
 from web.intake import Intake
 from web.load import Load, WalPressure
 from web.rate_limit import RateLimit
@@ -206,16 +207,71 @@ class TestIdempotencyKey:
 @contextmanager
 def claimed_elsewhere(engine_of, key):
     """The key, claimed by a transaction that does not end in time."""
+    attempt = Attempt("address 127.0.0.1", "POST /orders", key, b"")
     with engine_of("order").connect() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO idempotency_keys (caller, route, key, fingerprint, expires_at)"
-                " VALUES ('address 127.0.0.1', 'POST /orders', :key, sha256('x'), now() + interval '1 day')"
-            ),
-            {"key": key},
-        )
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": attempt.lock})
         yield
         connection.rollback()
+
+
+class TestGroups:
+    """Requests that come while others are being answered are answered together."""
+
+    @pytest.fixture
+    def at_once(self, orders, engine_of):
+        """A function that posts orders so that all but the first make one group, and gives their answers."""
+
+        def post_all(*asked):
+            with ThreadPoolExecutor(len(asked) + 1) as pool, engine_of("order", "migrator").connect() as gate:
+                gate.execute(text("LOCK TABLE products IN ACCESS EXCLUSIVE MODE"))
+                first = pool.submit(orders.post, PIZZA)
+                until(lambda: waiting(gate) == 1, within_seconds=10, what="the first order to be at work")
+                answers = [pool.submit(orders.post, body, key=key) for body, key in asked]
+                until(
+                    lambda: orders.intake.waiting == len(asked), within_seconds=10, what="the others to queue"
+                )
+                gate.rollback()
+                assert first.result(10).status_code == 201
+                return [each.result(10) for each in answers]
+
+        return post_all
+
+    def test_they_share_a_transaction(self, at_once, database, placed):
+        answers = at_once((PIZZA, "a"), (PHONE, "b"), (PIZZA, None))
+
+        assert [answer.status_code for answer in answers] == [201] * 3
+        assert [len(answer.get_json()["items"]) for answer in answers] == [1] * 3
+        assert [answer.get_json()["items"][0]["sku"] for answer in answers] == ["PIZZA", "PHONE", "PIZZA"]
+        assert database("SELECT count(DISTINCT xmin::text) FROM orders") == 2
+        assert placed() == 4
+
+    def test_one_that_cannot_be_carried_out_takes_nobody_with_it(self, at_once, database, placed):
+        answers = at_once((PIZZA, "a"), ({"items": [{"sku": "BRICK", "quantity": 1}]}, "b"), (PHONE, "c"))
+
+        assert [answer.status_code for answer in answers] == [201, 422, 201]
+        assert database("SELECT string_agg(key, ',' ORDER BY key) FROM idempotency_keys") == "a,c"
+        assert placed() == 3
+
+    def test_one_that_cannot_be_kept_takes_nobody_with_it(self, at_once, database, placed):
+        database("ALTER TABLE orders ADD CONSTRAINT ck_orders_small CHECK (total_amount < 100000) NOT VALID")
+        much = {"items": [{"sku": "PHONE", "quantity": 1000}]}
+
+        answers = at_once((PIZZA, "a"), (much, "b"), (PIZZA, None))
+
+        assert [answer.status_code for answer in answers] == [201, 500, 201]
+        assert placed() == 3
+
+    def test_twins_among_them_are_one_order(self, at_once, placed):
+        answers = at_once((PIZZA, "a"), (PIZZA, "a"), (PHONE, "a"), (PIZZA, "b"))
+
+        assert sorted(answer.status_code for answer in answers) == [201, 201, 201, 422]
+        assert placed() == 3
+
+
+def waiting(connection):
+    """How many sessions wait for the table of products."""
+    asked = text("SELECT count(*) FROM pg_locks WHERE relation = 'products'::regclass AND NOT granted")
+    return connection.execute(asked).scalar_one()
 
 
 def settle(database, status):

@@ -47,8 +47,9 @@ class Shop:
 
     def place(self) -> UUID:
         with self.engine.begin() as connection:
-            item = Item(sku="PIZZA", quantity=1)
-            return handlers.place_order(connection, self.sagas, [item], "tok_ok").id
+            basket = handlers.Basket([Item(sku="PIZZA", quantity=1)], "tok_ok")
+            [order] = handlers.place_orders(connection, self.sagas, [basket])
+            return order.id
 
     def receives(self, *messages):
         self.processor.process([a_delivery(m) for m in messages])
