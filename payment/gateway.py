@@ -1,9 +1,10 @@
 """The port to a payment gateway, and the adapter that speaks HTTP to one."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol
 
-import requests
+import urllib3
 
 from contracts.messages import Money
 from runtime.errors import NeverlostError
@@ -41,13 +42,12 @@ class Gateway(Protocol):
 
 
 class HttpGateway:
-    """The adapter. One session: its pool keeps `connections` connections open between calls."""
+    """The adapter. Its pool keeps `connections` connections open between calls."""
 
     def __init__(self, url: str, connections: int, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._url = url.rstrip("/")
-        self._timeout = (CONNECT_SECONDS, answer_seconds)
-        self._session = requests.Session()
-        self._session.mount(self._url, requests.adapters.HTTPAdapter(pool_maxsize=connections))
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=answer_seconds)
+        self._pool = urllib3.PoolManager(maxsize=connections, timeout=timeout, retries=False)
 
     def charge(self, key: str, money: Money, token: str) -> Outcome:
         return self._do(key, "/charges", {**money.model_dump(), "token": token})
@@ -57,31 +57,25 @@ class HttpGateway:
 
     def find(self, key: str) -> Outcome | None:
         response = self._send("GET", f"/operations/{key}", key)
-        return None if response.status_code == requests.codes.not_found else _outcome(response)
+        return None if response.status == HTTPStatus.NOT_FOUND else _outcome(response)
 
     def _do(self, key: str, path: str, body: dict[str, Any]) -> Outcome:
         return _outcome(self._send("POST", path, key, body))
 
     def _send(
         self, method: str, path: str, key: str, body: dict[str, Any] | None = None
-    ) -> requests.Response:
+    ) -> urllib3.BaseHTTPResponse:
         try:
-            return self._session.request(
-                method,
-                self._url + path,
-                json=body,
-                headers={"Idempotency-Key": key},
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
+            headers = {"Idempotency-Key": key}
+            return self._pool.request(method, self._url + path, json=body, headers=headers, redirect=False)
+        except urllib3.exceptions.HTTPError as error:
             raise OutcomeUnknown(f"{method} {path}: {type(error).__name__}") from error
 
 
-def _outcome(response: requests.Response) -> Outcome:
+def _outcome(response: urllib3.BaseHTTPResponse) -> Outcome:
     """200 is an answer, good or declined; anything else leaves it open."""
-    if response.status_code != requests.codes.ok:
-        raise OutcomeUnknown(f"the gateway answered {response.status_code}")
+    if response.status != HTTPStatus.OK:
+        raise OutcomeUnknown(f"the gateway answered {response.status}")
     try:
         body = response.json()
         reference, declined = str(body["reference"]), body["declined"]

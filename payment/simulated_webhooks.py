@@ -10,16 +10,17 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
-import requests
 import structlog
+import urllib3
 
 from payment.signatures import sign
 from runtime.waiting import Backoff
 
 QUEUE_MAX = 1000
-TIMEOUT_SECONDS = (1.0, 3.0)  # to connect, to answer
+TIMEOUT = urllib3.Timeout(connect=1.0, read=3.0)
 PAUSES = Backoff(attempts=5, first_seconds=0.2, most_seconds=5.0)
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,9 @@ class WebhookSender:
     pauses: Backoff = PAUSES
     _queue: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=QUEUE_MAX))
     _wake: threading.Event = field(default_factory=threading.Event)
+    _pool: urllib3.PoolManager = field(
+        default_factory=lambda: urllib3.PoolManager(timeout=TIMEOUT, retries=False)
+    )
 
     def tell(self, key: str, entry: Mapping[str, Any]) -> None:
         """Queue what was done under a key; a full queue drops its oldest."""
@@ -67,9 +71,7 @@ class WebhookSender:
             "webhook-signature": sign(self.secrets, webhook_id, timestamp, body),
         }
         try:
-            answer = requests.post(
-                self.url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
-            )
-        except requests.RequestException:
+            answer = self._pool.request("POST", self.url, body=body, headers=headers, redirect=False)
+        except urllib3.exceptions.HTTPError:
             return False
-        return answer.ok
+        return answer.status < HTTPStatus.BAD_REQUEST
