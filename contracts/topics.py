@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from contracts.services import SERVICES
 
-PARTITIONS = 6  # Fixed for life: another number would send a key to another partition.
+PARTITIONS = 3  # Fixed for life: another number would send a key to another partition.
 REPLICATION_FACTOR = 3
 MIN_INSYNC_REPLICAS = 2
 RETENTION_MS = 7 * 24 * 60 * 60 * 1000

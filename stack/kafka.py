@@ -35,10 +35,10 @@ SETTINGS = {
     # A group that was away for longer than the messages are kept must fail loudly, not lose its place.
     "offsets.retention.minutes": str(365 * 24 * 60),
     "offsets.topic.replication.factor": str(REPLICATION_FACTOR),
-    "offsets.topic.num.partitions": "6",
+    "offsets.topic.num.partitions": "3",
     "transaction.state.log.replication.factor": str(REPLICATION_FACTOR),
     "transaction.state.log.min.isr": str(MIN_INSYNC_REPLICAS),
-    "transaction.state.log.num.partitions": "6",
+    "transaction.state.log.num.partitions": "3",
     "share.coordinator.state.topic.num.partitions": "1",
     # How soon a dead broker's partitions are led by another; lower, and a busy machine fences the living.
     "broker.session.timeout.ms": "1500",

@@ -49,6 +49,6 @@ def test_topics_keep_their_promise():
         assert topic.all_settings["min.insync.replicas"] == "2"
         assert topic.all_settings["unclean.leader.election.enable"] == "false"
     for topic in MESSAGE_TOPICS:
-        assert topic.partitions == 6
+        assert topic.partitions == 3
         assert topic.all_settings["cleanup.policy"] == "delete"
         assert topic.all_settings["message.timestamp.type"] == "LogAppendTime"
