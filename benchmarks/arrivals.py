@@ -36,6 +36,7 @@ class StopWatch:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._times: dict[str, list[float]] = defaultdict(list)
+        # By order id, of the wall clock.
         self.ended: dict[str, float] = {}
 
     def __enter__(self) -> Self:
@@ -66,7 +67,7 @@ class StopWatch:
                     source = (headers.get("ce_source") or b"").decode().strip("/")
                     self._times[source].append(now)
                     if message.topic() in ENDS:
-                        self.ended[(message.key() or b"").decode()] = now
+                        self.ended[(message.key() or b"").decode()] = time.time()
 
     def pause(self, since: float, source: str) -> float:
         """The longest time from `since` until now in which nothing of a service's became visible."""

@@ -19,7 +19,7 @@ def spent(layout: Layout) -> Seconds:
     for node in now.processes if now else ():
         if node.pid is not None:
             seconds[_component(node.name)] += _of(psutil.Process(node.pid))
-    seconds["this program"] = _of(psutil.Process())
+    seconds["this program"] = _own(psutil.Process())
     return seconds
 
 

@@ -26,6 +26,7 @@ from chaos.rest import at_rest
 from chaos.workload import Workload
 from stack import launch, prey
 from stack.layout import Layout
+from web.load import PLACING_MAX
 
 RESULTS = Path(__file__).parent / "results"
 _NOTHING_ELSE = {"repeated_at_once": 0, "repeated_later": 0, "other_body": 0, "cancelled": 0, "looked_at": 0}
@@ -38,7 +39,8 @@ MIXED = Mix(
     ),
     **_NOTHING_ELSE,
 )
-CLIENTS = 16
+# As many as the order service admits at once: one more is refused, and asks again at once.
+CLIENTS = PLACING_MAX
 # How many orders may be under way at once where the system is to be as fast as it can.
 BACKLOG_MAX = 300
 REST_SECONDS = 120

@@ -102,10 +102,12 @@ BUGS = {
     "payload_is_of_another": found_by("S11", **in_(API)),
     # stock
     "stock_is_not_counted": found_by("S12", before=hands.drop_check_of_stock, **in_(STOCK)),
-    "release_keeps_the_stock": found_by("S12", mix=MANY_CANCELLED, **in_(STOCK)),
+    "release_keeps_the_stock": found_by(
+        "S12", moment="stock_answers_come_late", mix=MANY_CANCELLED, **in_(STOCK, WORKER)
+    ),
     "sale_is_not_in_the_ledger": found_by("S12", **in_(STOCK)),
     # the outbox, and what is made of it
-    "sequence_stands_still": found_by("S7", **in_(API, WORKER)),
+    "sequence_stands_still": found_by("S1", "S7", **in_(API, WORKER)),
     "sequence_skips": found_by("S1", **in_(API, WORKER)),
     "told_in_another_topic": found_by("S8", **in_(API, WORKER, DEADLINES)),
     "header_is_of_another_column": found_by(

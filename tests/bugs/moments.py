@@ -22,6 +22,7 @@ from tests.bugs.seeds import another_key, change, every, reword
 from web import idempotency
 
 BATCHES_OF_A_LIFE, ORDERS_OF_A_LIFE = 15, 30
+LATE_SECONDS = 1.0
 
 
 def end():
@@ -215,6 +216,20 @@ def call_is_repeated_under_a_new_key():
 
     change(HttpGateway, "charge", make)
     change(HttpGateway, "find", lambda _find: lambda _self, _key: None)
+
+
+def stock_answers_come_late():
+    """So that orders are cancelled whose stock is reserved already."""
+
+    def make(process):
+        def late(self, deliveries):
+            if any(each.topic == "stock-reserved" for each in deliveries):
+                threading.Event().wait(LATE_SECONDS)
+            return process(self, deliveries)
+
+        return late
+
+    change(polling.MessageWorker, "_process", make)
 
 
 def clock_stands_still():

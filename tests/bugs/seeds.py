@@ -308,7 +308,8 @@ def _no_sales(statement):
 
 
 def sequence_stands_still():
-    reword(messaging_sql, "WRITE_OUTBOX", "counted.last - row.behind,", "1,")
+    """Every transaction counts from one."""
+    reword(messaging_sql, "WRITE_OUTBOX", "counter.last + excluded.last", "excluded.last")
 
 
 def sequence_skips():
@@ -325,7 +326,14 @@ def payload_is_of_another():
     """An event's total is not its order's."""
     from order import handlers  # noqa: PLC0415 - as above
 
-    change(handlers, "ChargePayment", lambda charge: lambda **fields: charge(**_cheaper(fields)))
+    def make(charge):
+        def cheap(order, epoch):
+            command = charge(order, epoch)
+            return command.model_copy(update=_cheaper({"total": command.total}))
+
+        return cheap
+
+    change(handlers, "_charge", make)
 
 
 def total_is_of_another():
