@@ -24,6 +24,7 @@ from chaos.history import History
 from chaos.orders import Mix
 from chaos.rest import at_rest
 from chaos.workload import Workload
+from runtime.waiting import until
 from stack import launch, prey
 from stack.layout import Layout
 from web.load import PLACING_MAX
@@ -96,7 +97,7 @@ class Bench:
 
 
 class Feeder:
-    """Places orders for as long as not too many are under way."""
+    """Places orders for as long as not too many are under way, and waits for their ends."""
 
     def __init__(self, on: Bench, mix: Mix) -> None:
         self._on, self._stop, self._lock = on, threading.Event(), threading.Lock()
@@ -114,6 +115,14 @@ class Feeder:
             self._stop.set()
             for thread in threads:
                 thread.join()
+        until(
+            lambda: self._under_way() <= 0,
+            within_seconds=REST_SECONDS,
+            what="the orders under way to come to their end",
+        )
+
+    def _under_way(self) -> int:
+        return self.accepted - (self._on.watch.count - self._before)
 
     def _feed(self) -> None:
         url = f"{self._on.layout.url('order')}/orders"
@@ -121,7 +130,7 @@ class Feeder:
         with requests.Session() as session:
             session.trust_env = False
             while not self._stop.is_set():
-                if self.accepted - (self._on.watch.count - self._before) >= BACKLOG_MAX:
+                if self._under_way() >= BACKLOG_MAX:
                     self._stop.wait(0.005)
                     continue
                 [(_, token, items)] = random.choices(self._mix.orders, weights)  # noqa: S311 - no secret
