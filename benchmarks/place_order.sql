@@ -1,0 +1,15 @@
+-- What the order service does for one order, by hand: the same rows in one transaction.
+BEGIN;
+INSERT INTO orders (status, items, total_amount, currency, payment_token)
+VALUES ('PENDING', '[{"sku": "PIZZA", "quantity": 1, "unit_price": 1250}]', 1250, 'EUR', 'tok_ok')
+RETURNING id \gset
+INSERT INTO sagas (id, definition, version, fingerprint, status, awaits, steps, due_at)
+VALUES (:id, 'order', 1, 'by hand', 'RUNNING', '{payment.charge}', '{"payment": {"progress": "ASKED", "epoch": 1}}',
+        clock_timestamp() + interval '15 minutes');
+INSERT INTO sequences (aggregate_id, last) VALUES (:id, 2);
+INSERT INTO outbox (aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id) VALUES
+    ('order', :id, 'order.created.v1', json_build_object('order_id', :id::text, 'total', 1250), 'order-created', 1, '/order', :id),
+    ('order', :id, 'payment.charge.v1', json_build_object('order_id', :id::text, 'epoch', 1), 'payment-commands', 2, '/order', :id);
+INSERT INTO saga_log (saga_id, kind, status) VALUES
+    (:id, 'begun', 'RUNNING'), (:id, 'event', 'RUNNING'), (:id, 'command', 'RUNNING');
+COMMIT;
