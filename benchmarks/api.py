@@ -24,18 +24,15 @@ from typing import Any
 import psutil
 from sqlalchemy import text
 
-from benchmarks.audit import free_port
+from benchmarks.databases import Databases, databases, free_port
 from benchmarks.system import CLIENTS, RESULTS, spread
 from chaos.measures import percentile
 from contracts.services import ORDER
-from migrations.__main__ import upgrade
-from migrations.bootstrap import bootstrap
 from migrations.database import admin_engine
-from runtime.environment import Environment
 from runtime.waiting import until
 from stack.leash import leashed
-from stack.postgres import SUPERUSER, Server, cluster
-from stack.postgres_home import Home, find_home
+from stack.postgres import SUPERUSER, Server
+from stack.postgres_home import installed
 
 SECONDS, WARM_UP_SECONDS, START_SECONDS_MAX = 10.0, 3.0, 30.0
 SHARE_OF_RATE = 0.7
@@ -47,15 +44,16 @@ Figures = dict[str, Any]
 
 
 @contextmanager
-def service(server: Server, secrets: Path) -> Iterator[tuple[int, psutil.Process]]:
+def service(made: Databases) -> Iterator[tuple[int, psutil.Process]]:
     """The order service as it is run everywhere, on a port of its own; no Kafka is there, nor asked for."""
-    port, token = free_port(), secrets / "operator_token"
+    port, secrets = free_port(), made.secrets
+    token = secrets / "operator_token"
     token.write_text("a token")
     environment = {
         "HTTP_BIND": f"127.0.0.1:{port}",
         "OPERATOR_TOKEN_FILE": str(token),
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
-        "DATABASE_URL": f"postgresql+psycopg://{ORDER.role('app')}@127.0.0.1:{server.url.port}/{ORDER.database}",
+        "DATABASE_URL": f"postgresql+psycopg://{ORDER.role('app')}@127.0.0.1:{made.server.url.port}/{ORDER.database}",
         "DATABASE_PASSWORD_FILE": str(secrets / ORDER.role("app")),
     }
     command = [sys.executable, "-m", "gunicorn", "--config", "web/gunicorn.conf.py", "order.app:create_app()"]
@@ -111,16 +109,24 @@ def open_loop(port: int, seconds: float, rate: float) -> list[float]:
     return sorted(late)
 
 
-def pgbench(home: Home, server: Server, seconds: float, rate: float | None = None) -> list[float]:
+def pgbench(made: Databases, seconds: float, rate: float | None = None) -> list[float]:
     """The milliseconds of each transaction; with a rate, from when it was meant to begin."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        place.chmod(0o755)
-        command = [home.program("pgbench"), "-n", "-M", "prepared", "-f", str(SCRIPT), "-c", str(CLIENTS)]
+        command = [
+            installed(made.folder).program("pgbench"),
+            "-n",
+            "-M",
+            "prepared",
+            "-f",
+            str(SCRIPT),
+            "-c",
+            str(CLIENTS),
+        ]
         command += ["-j", "2", "-T", f"{seconds:.0f}", "-l", "--log-prefix", str(place / "log")]
         command += ["-R", f"{rate:.0f}"] if rate else []
-        where = ["-h", "127.0.0.1", "-p", str(server.url.port), "-U", SUPERUSER, ORDER.database]
-        environment = {"PGPASSWORD": str(server.url.password)}
+        where = ["-h", "127.0.0.1", "-p", str(made.server.url.port), "-U", SUPERUSER, ORDER.database]
+        environment = {"PGPASSWORD": str(made.server.url.password)}
         subprocess.run(
             [*command, *where], env=environment, stdout=subprocess.DEVNULL, check=True, timeout=300
         )
@@ -129,13 +135,13 @@ def pgbench(home: Home, server: Server, seconds: float, rate: float | None = Non
         return sorted(int(line.split()[2]) / 1000 for line in lines)
 
 
-def one_round(home: Home, server: Server, port: int, process: psutil.Process) -> Figures:
+def one_round(made: Databases, port: int, process: psutil.Process) -> Figures:
     before = _cpu(process)
     orders = closed_loop(port, SECONDS)
     spent = _cpu(process) - before
-    transactions = len(pgbench(home, server, SECONDS)) / SECONDS
+    transactions = len(pgbench(made, SECONDS)) / SECONDS
     late = open_loop(port, SECONDS, orders * SHARE_OF_RATE)
-    floor = pgbench(home, server, SECONDS, transactions * SHARE_OF_RATE)
+    floor = pgbench(made, SECONDS, transactions * SHARE_OF_RATE)
     return {
         "orders_a_second": orders,
         "transactions_a_second": transactions,
@@ -163,20 +169,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="neverlost-") as folder:
-        place = Path(folder)
-        place.chmod(0o755)
-        with cluster(place, free_port()) as server:
-            secrets = place / "secrets"
-            admin = admin_engine(server.url)
-            bootstrap(admin, secrets)
-            admin.dispose()
-            url = server.url.render_as_string(hide_password=False)
-            upgrade(ORDER.name, Environment({"ADMIN_DATABASE_URL": url, "SECRETS_DIR": str(secrets)}))
-            with service(server, secrets) as (port, process):
-                closed_loop(port, WARM_UP_SECONDS)
-                rounds = [one_round(find_home(place), server, port, process) for _ in range(asked.rounds)]
-            is_whole = whole(server)
+    with databases([ORDER.name]) as made:
+        with service(made) as (port, process):
+            closed_loop(port, WARM_UP_SECONDS)
+            rounds = [one_round(made, port, process) for _ in range(asked.rounds)]
+        is_whole = whole(made.server)
     told = {name: spread([each[name] for each in rounds]) for name in rounds[0]}
     figures = {"machine": platform.machine(), "cores": os.cpu_count(), "clients": CLIENTS, **told}
     path = RESULTS / "api.json"

@@ -8,10 +8,8 @@ may be measured one by one. `results/audit.json` and `results/audit.svg` keep wh
 import json
 import os
 import platform
-import socket
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,14 +27,12 @@ from audit.report import Scene
 from audit.sources import Slot, Source
 from audit.topics import Arrival, Cluster, Place
 from benchmarks import sql
+from benchmarks.databases import databases
 from benchmarks.plot import draw
 from contracts.services import AUDIT, SERVICES
 from contracts.topics import MESSAGE_TOPICS, read_by
-from migrations.__main__ import upgrade
-from migrations.bootstrap import bootstrap
 from migrations.database import OWNERS, admin_engine
-from runtime.environment import Environment
-from stack.postgres import Server, cluster
+from stack.postgres import Server
 
 SIZES = (10_000, 100_000, 1_000_000)
 NEW_EVENTS = 1_000
@@ -176,14 +172,7 @@ def catch_up(system: System) -> Figures:
     }
 
 
-def run(server: Server, secrets: Path, sizes: Sequence[int]) -> list[Figures]:
-    admin = admin_engine(server.url)
-    bootstrap(admin, secrets)
-    admin.dispose()
-    url = server.url.render_as_string(hide_password=False)
-    environment = Environment({"ADMIN_DATABASE_URL": url, "SECRETS_DIR": str(secrets)})
-    for room in OWNERS:
-        upgrade(room, environment)
+def run(server: Server, sizes: Sequence[int]) -> list[Figures]:
     engines = {name: _engine(server, owner.database) for name, owner in OWNERS.items()}
     system = System(engines)
     figures = [_told(measure(system, size)) for size in sizes]
@@ -194,10 +183,8 @@ def run(server: Server, secrets: Path, sizes: Sequence[int]) -> list[Figures]:
 
 def main() -> None:
     sizes = sorted(int(size) for size in sys.argv[1:]) or SIZES
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        with cluster(place, free_port()) as server:
-            figures = run(server, place / "secrets", sizes)
+    with databases(OWNERS) as made:
+        figures = run(made.server, sizes)
     path = RESULTS / "audit.json"
     kept = [each for each in json.loads(path.read_text())["rounds"] if each["history"] not in sizes]
     rounds = sorted(kept + figures, key=lambda each: int(each["history"]))
@@ -230,13 +217,6 @@ def _parts(arrivals: Sequence[Arrival]) -> list[Sequence[Arrival]]:
 
 def _spread(seconds: Sequence[float]) -> Figures:
     return {"min": min(seconds), "median": statistics.median(seconds), "max": max(seconds)}
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _told(figures: Figures) -> Figures:

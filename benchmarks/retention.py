@@ -7,28 +7,23 @@ drop cannot have its lock, and those who come later queue behind it until it giv
 
 import json
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from benchmarks import sql
-from benchmarks.audit import RESULTS, free_port
+from benchmarks.audit import RESULTS
+from benchmarks.databases import Databases, databases
 from chaos.measures import percentile
 from contracts.services import ORDER
-from migrations.__main__ import upgrade
-from migrations.bootstrap import bootstrap
-from migrations.database import admin_engine, migrator_url
-from runtime.environment import Environment
-from stack.postgres import Server, cluster
+from migrations.database import migrator_url
 
 ROWS = 100_000
 WRITERS = 4
@@ -113,13 +108,8 @@ def make_day(owner: Engine, back: int) -> str:
     return name
 
 
-def run(server: Server, secrets: Path) -> Figures:
-    admin = admin_engine(server.url)
-    bootstrap(admin, secrets)
-    admin.dispose()
-    url = server.url.render_as_string(hide_password=False)
-    upgrade(ORDER.name, Environment({"ADMIN_DATABASE_URL": url, "SECRETS_DIR": str(secrets)}))
-    owner = create_engine(migrator_url(ORDER.name, server.url, secrets))
+def run(made: Databases) -> Figures:
+    owner = create_engine(migrator_url(ORDER.name, made.server.url, made.secrets))
     load = Load(create_engine(owner.url, pool_size=WRITERS + 1))
     with load.running():
         trials = [trial(owner, load, 20 + number, is_held=number >= TRIALS) for number in range(2 * TRIALS)]
@@ -129,10 +119,8 @@ def run(server: Server, secrets: Path) -> Figures:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        with cluster(place, free_port()) as server:
-            figures = run(server, place / "secrets")
+    with databases([ORDER.name]) as made:
+        figures = run(made)
     told = json.dumps(figures, indent=2) + "\n"
     (RESULTS / "retention.json").write_text(told)
     sys.stdout.write(told)

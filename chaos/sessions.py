@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-# What is asked while a database is down, or locked, must come to an end before the fault does.
+# A database that is down, frozen or locked may hold up a run, and not for ever.
 _BOUNDED = {
     "connect_timeout": 5,
     "options": "-c statement_timeout=30s -c lock_timeout=5s",

@@ -1,7 +1,8 @@
 """Make every topic, and place every group at the beginning: `python -m messaging.topics`.
 
 Safe to repeat. A topic that an older version made gets the settings that it has none of its own for; what
-somebody has set otherwise is left, and `./run connect doctor` tells of it. Consumers run with offset reset
+somebody has set otherwise is left, and `./run connect doctor` tells of it. Another number of partitions is
+refused: whoever reads all of a topic reads the number that contracts say. Consumers run with offset reset
 `none`, so a group must have a position before its first poll; it is the beginning, which at worst repeats
 what the inbox knows.
 """
@@ -18,6 +19,7 @@ from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, REPLICATION_FACTOR, Topic, read_by, watched_by
 from runtime.environment import Environment
+from runtime.errors import SettingsError
 from runtime.logs import configure
 from runtime.waiting import until
 
@@ -36,6 +38,19 @@ def make_topics(admin: KafkaAdminClient) -> list[str]:
         except TopicAlreadyExistsError:
             log.info("another made them at the same time")
     return [topic.name for topic in missing]
+
+
+def check_partitions(admin: KafkaAdminClient) -> None:
+    """Raises SettingsError where a topic has another number of partitions: nobody would read them all."""
+    wanted = {topic.name: topic.partitions for topic in ALL_TOPICS}
+    found = {each["name"]: len(each["partitions"]) for each in admin.describe_topics(list(wanted))}
+    # None are told of by a broker that has not heard of a new topic yet.
+    if wrong := sorted(name for name, number in found.items() if number not in (0, wanted[name])):
+        raise SettingsError(
+            f"{wrong[0]} has {found[wrong[0]]} partitions and contracts/topics.py says {wanted[wrong[0]]}"
+            f" (topics that differ: {len(wrong)}). Their number is fixed for life: run the version that made"
+            " them, say their number there and in the connectors, or begin anew with ./run reset"
+        )
 
 
 def complete_settings(admin: KafkaAdminClient) -> list[str]:
@@ -85,6 +100,7 @@ def main() -> None:
     admin = KafkaAdminClient(bootstrap_servers=list(servers), request_timeout_ms=10_000)
     try:
         made = patiently("topics", partial(make_topics, admin))
+        check_partitions(admin)
         completed = patiently("settings", partial(complete_settings, admin))
         placed = patiently("groups", partial(place_groups, admin))
     finally:

@@ -1,5 +1,8 @@
 """What stands in Kafka and in Kafka Connect is what was promised."""
 
+from dataclasses import replace
+
+import pytest
 import requests
 from confluent_kafka.admin import (
     AdminClient,
@@ -12,7 +15,9 @@ from kafka import KafkaAdminClient
 
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, SEGMENT_MS
+from messaging import topics
 from messaging.topics import complete_settings
+from runtime.errors import SettingsError
 from runtime.waiting import until
 
 
@@ -60,6 +65,20 @@ def test_an_older_topic_gets_what_it_lacks_and_keeps_what_somebody_has_set(syste
 
     _wait_for_segments(admin, {"order-created": SEGMENT_MS, "order-failed": 3_600_000})
     _set_segments(admin, "order-failed", SEGMENT_MS)
+
+
+def test_a_topic_of_another_number_of_partitions_is_refused(system, monkeypatch):
+    """A stack of an older version, whose topics had more of them."""
+    older = [replace(topic, partitions=topic.partitions + 3) for topic in ALL_TOPICS]
+    monkeypatch.setattr(topics, "ALL_TOPICS", older)
+    maker = KafkaAdminClient(bootstrap_servers=system.layout.bootstrap_servers.split(","))
+    try:
+        with pytest.raises(SettingsError, match=r"has 1 partitions and contracts/topics.py says 4"):
+            topics.check_partitions(maker)
+        monkeypatch.undo()
+        topics.check_partitions(maker)
+    finally:
+        maker.close()
 
 
 def _set_segments(admin, name, milliseconds):
