@@ -61,6 +61,10 @@ def _losses(facts: Facts, relay: Relay) -> Iterator[Finding]:
     name, remedy = relay.service.connector, f"{RECOVER} {relay.service.name}"
     for loss in losses.losses(facts, relay):
         yield Finding(Severity.ALARM, name, f"{loss.kind}: {loss.what}", _WHY_LOST[loss.kind], remedy)
+    if topics := losses.undecided(facts, relay):
+        told = f"topic {', '.join(topics)} has fewer records than the outbox has rows"
+        why = "they are on their way, or the topic was deleted: that is told once the relay has come up"
+        yield Finding(Severity.WARNING, name, told, why, remedy)
 
 
 def _workers(workers: Mapping[str, Mapping[str, str] | None]) -> Iterator[Finding]:

@@ -93,17 +93,38 @@ def _of_topics(cluster: Cluster, relay: Relay) -> Iterator[Loss]:
 def made_anew(cluster: Cluster, relay: Relay) -> tuple[str, ...]:
     """Topics that cannot hold all that was sent to them: they were deleted, and made again by Connect.
 
-    Every row of the outbox is one record or more, and offsets count on when old records go. Rows that the
-    relay has not read yet are not missing: so this can only be told of a slot that has come up with the WAL.
+    Rows that the relay has not read yet are not missing: so this can only be told of one that has come up.
     """
-    sight, runs = relay.sight, relay.status is not None and relay.status.verdict is Verdict.HEALTHY
-    if not runs or sight is None or sight.flushed is None or sight.written - sight.flushed > BEHIND_BYTES:
+    return _short(cluster, relay) if _has_come_up(relay) else ()
+
+
+def undecided(facts: Facts, relay: Relay) -> tuple[str, ...]:
+    """Topics of which it will be told, once their relay has come up, whether they were made anew.
+
+    None of a relay that cannot: it has lost something else, or a person holds it.
+    """
+    if facts.cluster is None or relay.status is None or relay.status.is_held or _has_come_up(relay):
         return ()
+    return () if losses(facts, relay) else _short(facts.cluster, relay)
+
+
+def _short(cluster: Cluster, relay: Relay) -> tuple[str, ...]:
+    """Topics with fewer records than the outbox has rows for them.
+
+    Every row is one record or more, and offsets count on when old records go.
+    """
     return tuple(
         name
         for name, rows in sorted(relay.rows.items())
         if name in cluster.topics and (records := cluster.topics[name].records) is not None and records < rows
     )
+
+
+def _has_come_up(relay: Relay) -> bool:
+    sight, runs = relay.sight, relay.status is not None and relay.status.verdict is Verdict.HEALTHY
+    if not runs or sight is None or sight.flushed is None:
+        return False
+    return sight.written - sight.flushed <= BEHIND_BYTES
 
 
 # A relay that is this close to the WAL's end has read every row of half a minute ago.

@@ -11,12 +11,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from connect import facts, operations, plans, recovery
-from connect.facts import Access
+from connect import facts, losses, operations, plans, recovery
+from connect.facts import Access, Facts
 from connect.losses import Recovery
+from connect.plans import RecoveryImpossible
 from connect.recovery import Means
 from contracts.services import AUDITOR_ROLE, SERVICE, SERVICES, Service
 from runtime import logs
+from runtime.errors import WaitedTooLong
+from runtime.waiting import until
 from stack import audits, launch, postgres, record
 from stack.access import database_url, layout_of, who
 from stack.errors import NotReady
@@ -25,6 +28,8 @@ from stack.options import state_option
 
 # What a recovery needs of a stack that cannot start: databases, brokers and Connect.
 NEEDED = ("migrate", "topics", *CONNECT_WORKERS)
+# A relay whose topic was made anew ends, and is back after some 10 s; a backlog may take longer.
+COME_UP_SECONDS_MAX = 60
 
 Note = Callable[[Recovery], None]
 Repair = Callable[[Layout, Sequence[Recovery]], None]
@@ -49,7 +54,7 @@ def recover(
 
     Each loss is given to `note` before anything that tells of it is destroyed.
     """
-    known = facts.gather(access(layout))
+    known = _decided(access(layout), wanted)
     planned, chores = plans.plan(known, wanted), plans.chores(known)
     for relay, found in planned.items():
         for loss in found:
@@ -67,6 +72,40 @@ def recover(
     if repair is not None:
         repair(layout, recoveries)
     return recoveries
+
+
+def _decided(ways: Access, wanted: Sequence[Service]) -> Facts:
+    """The facts, once relays that are still coming up tell whether their topics have all that was sent.
+
+    Raises RecoveryImpossible when they do not come up, and nothing else was lost.
+    """
+    known = facts.gather(ways)
+    if not (told := _undecided(known, wanted)):
+        return known
+    click.echo(f"waiting for relays to come up, to tell whether topics were made anew: {told}")
+
+    def look_again() -> bool:
+        nonlocal known
+        known = facts.gather(ways)
+        return not _undecided(known, wanted)
+
+    try:
+        until(look_again, within_seconds=COME_UP_SECONDS_MAX, every_seconds=1, what="relays to come up")
+    except WaitedTooLong:
+        told = f"whether topics were made anew cannot be told yet: {_undecided(known, wanted)}"
+        if not plans.plan(known, wanted):
+            raise RecoveryImpossible(told) from None
+        click.echo(told)
+    return known
+
+
+def _undecided(known: Facts, wanted: Sequence[Service]) -> str:
+    found = {
+        relay.service.connector: losses.undecided(known, relay)
+        for relay in known.relays
+        if relay.service in wanted
+    }
+    return "; ".join(f"{', '.join(topics)} of {connector}" for connector, topics in found.items() if topics)
 
 
 @click.command("recover")

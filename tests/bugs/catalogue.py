@@ -103,7 +103,7 @@ BUGS = {
     # stock
     "stock_is_not_counted": found_by("S12", before=hands.drop_check_of_stock, **in_(STOCK)),
     "release_keeps_the_stock": found_by(
-        "S12", moment="stock_answers_come_late", mix=MANY_CANCELLED, **in_(STOCK, WORKER)
+        "S12", moment="stock_answers_come_late", all_cancelled_after=1.5, **in_(STOCK, WORKER)
     ),
     "sale_is_not_in_the_ledger": found_by("S12", **in_(STOCK)),
     # the outbox, and what is made of it

@@ -9,7 +9,7 @@ from connect.configurations import configuration
 from connect.doctor import Severity, examine
 from connect.facts import Facts, Relay
 from connect.health import ConnectorStatus, TaskStatus
-from connect.losses import Kind, losses
+from connect.losses import Kind, losses, undecided
 from connect.progress import Sight
 from contracts.services import ORDER, SERVICES
 from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS, REPLICATION_FACTOR
@@ -127,6 +127,14 @@ CASES = {
         "warning",
     ),
     "made anew": ({"cluster": changed("order-created", records=89)}, "fewer records", "alarm"),
+    "perhaps made anew": (
+        {
+            "cluster": changed("order-created", records=89),
+            "sight": replace(SIGHT, flushed=199 * MB),
+        },
+        "fewer records than the outbox",
+        "warning",
+    ),
     "group": ({"cluster": UNPLACED}, "no position in 1 partitions of payment-commands", "alarm"),
     "publication": ({"tables": frozenset({"outbox"})}, "lacks dbz_heartbeat, outbox_replay", "alarm"),
     "database away": ({"sight": None}, "database orders does not answer", "alarm"),
@@ -164,11 +172,26 @@ def test_alarms_come_first():
     assert [finding.severity for finding in found] == [Severity.ALARM, Severity.WARNING]
 
 
-def test_a_relay_that_has_not_come_up_with_the_wal_is_not_said_to_lack_records():
-    behind = replace(SIGHT, flushed=199 * MB)
-    cluster = changed("order-created", records=1)
+BEHIND = {"sight": replace(SIGHT, flushed=199 * MB)}
 
-    assert losses(facts(cluster=cluster), relay(sight=behind)) == ()
+
+@pytest.mark.parametrize(
+    ("changes", "lost", "open_questions"),
+    [
+        ({}, [Kind.TOPIC_LOST], ()),
+        (BEHIND, [], ("order-created",)),
+        ({"status": running(ORDER, task="FAILED")}, [], ("order-created",)),
+        ({"status": running(ORDER, task="UNASSIGNED")}, [], ("order-created",)),
+        ({"status": running(ORDER, "STOPPED", "UNASSIGNED")}, [], ()),
+        (BEHIND | {"stored": None}, [Kind.OFFSETS_LOST], ()),
+    ],
+    ids=["came up", "behind", "failed", "between workers", "held", "lost something else"],
+)
+def test_only_a_relay_that_came_up_tells_whether_its_topic_lacks_records(changes, lost, open_questions):
+    known = facts(cluster=changed("order-created", records=1), **changes)
+
+    assert [loss.kind for loss in losses(known, known.relays[0])] == lost
+    assert undecided(known, known.relays[0]) == open_questions
 
 
 @pytest.mark.parametrize(
