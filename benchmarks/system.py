@@ -102,11 +102,13 @@ class Feeder:
     def __init__(self, on: Bench, mix: Mix) -> None:
         self._on, self._stop, self._lock = on, threading.Event(), threading.Lock()
         self._mix, self._before = mix, on.watch.count
+        self._room = threading.Semaphore(BACKLOG_MAX)
         self.accepted = self.refused = 0
 
     @contextmanager
     def feeding(self) -> Iterator[None]:
         threads = [threading.Thread(target=self._feed, daemon=True) for _ in range(CLIENTS)]
+        threads.append(threading.Thread(target=self._make_room, daemon=True))
         for thread in threads:
             thread.start()
         try:
@@ -124,14 +126,21 @@ class Feeder:
     def _under_way(self) -> int:
         return self.accepted - (self._on.watch.count - self._before)
 
+    def _make_room(self) -> None:
+        """For each order that has come to its end, one more may begin."""
+        seen = self._before
+        while not self._stop.wait(0.01):
+            if new := self._on.watch.count - seen:
+                self._room.release(new)
+                seen += new
+
     def _feed(self) -> None:
         url = f"{self._on.layout.url('order')}/orders"
         weights = [weight for weight, *_ in self._mix.orders]
         with requests.Session() as session:
             session.trust_env = False
             while not self._stop.is_set():
-                if self._under_way() >= BACKLOG_MAX:
-                    self._stop.wait(0.005)
+                if not self._room.acquire(timeout=0.5):
                     continue
                 [(_, token, items)] = random.choices(self._mix.orders, weights)  # noqa: S311 - no secret
                 body = {"items": [{"sku": s, "quantity": n} for s, n in items], "payment_token": token}
@@ -139,6 +148,8 @@ class Feeder:
                 with self._lock:
                     self.accepted += accepted
                     self.refused += not accepted
+                if not accepted:
+                    self._room.release()
 
 
 @contextmanager

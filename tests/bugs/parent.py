@@ -5,20 +5,12 @@ The chosen nodes are started through tests/bugs/launch.py, all others as ever.
 
 import sys
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
-import psutil
-from rich.console import Console
-
-from stack import cli, launch, progress, topology
+from stack import cli, topology
 from stack.launch import Wish
 from stack.node import Node
-from stack.record import StackRecord
-
-# The leashes end the nodes, and what those have started sees that it is alone.
-GONE_SECONDS_MAX = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +28,6 @@ class BuggyWish(Wish):
         python, *rest = Wish.parent_command(self)
         options = rest[rest.index("supervise") :]
         return [python, "-P", "-m", "tests.bugs.parent", self.bug, ",".join(self.chosen), *options]
-
-
-@contextmanager
-def thrown_away(wish: Wish) -> Iterator[StackRecord]:
-    """A ready stack that nobody needs afterwards: it is killed, which is quicker than to stop it in order."""
-    console = Console()
-    parent = launch.start(wish, console, detached=False)
-    processes: list[psutil.Process] = []
-    try:
-        yield progress.follow(wish.state, lambda: parent.poll() is None, console)
-        processes = psutil.Process(parent.pid).children(recursive=True)
-    finally:
-        if processes:
-            parent.kill()
-            psutil.wait_procs(processes, GONE_SECONDS_MAX)
-        launch.end(parent)
 
 
 def seeded(nodes: Iterable[Node], bug: str, chosen: Collection[str]) -> Iterator[Node]:

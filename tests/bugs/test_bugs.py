@@ -19,7 +19,8 @@ from contracts.services import ORDER, SERVICES
 from stack import audits, launch, prey
 from tests.bugs.catalogue import BUGS, CONTROLS, DEADLINES, EXECUTOR
 from tests.bugs.hands import REST_SECONDS
-from tests.bugs.parent import BuggyWish, thrown_away
+from tests.bugs.parent import BuggyWish
+from tests.throwaway import thrown_away
 
 pytestmark = pytest.mark.timeout(300)
 

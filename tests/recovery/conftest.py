@@ -7,19 +7,19 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from stack import launch
 from stack.arena import SLOT_KEEP_MB
 from stack.layout import Layout
 from tests.running_system import RunningSystem
+from tests.throwaway import thrown_away
 
 
 @pytest.fixture(scope="module")
 def system():
     with (
         launch.temporary("recovery", detour=True) as wish,
-        launch.running(replace(wish, slot_wal_keep_mb=SLOT_KEEP_MB), Console()),
+        thrown_away(replace(wish, slot_wal_keep_mb=SLOT_KEEP_MB)),
         closing(RunningSystem(Layout(state=wish.state, port_offset=wish.port_offset))) as running,
     ):
         yield running
