@@ -8,6 +8,9 @@ from chaos.rows import Event, Record
 from chaos.verdict import Result, result
 from contracts.messages import MESSAGES
 
+# From when a recovery was noted until the relay has sent what it had sent before.
+REWOUND_SECONDS_MAX = 120.0
+
 
 def s4_completeness(evidence: Evidence) -> Result:
     there = {record.id for record in evidence.records}
@@ -21,16 +24,33 @@ def s4_completeness(evidence: Evidence) -> Result:
 
 
 def s5_uniqueness(evidence: Evidence) -> Result:
-    """Repeats that somebody asked for are told, and are no violation."""
-    times = Counter(record.id for record in evidence.records if not _is_strange(evidence, record))
+    """Repeats that somebody asked for, or that a recovery on record brought, are told, and no violation."""
     asked = Counter(replay.id for replay in evidence.replays)
-    repeated = sum(min(n - 1, asked[i]) for i, n in times.items() if i in asked and n > 1)
-    told = f" {repeated} were sent again on purpose, by {_who(evidence)}." if repeated else ""
+    times: dict[str, list[Record]] = {}
+    for record in sorted(evidence.records, key=lambda each: (each.at, each.offset)):
+        if not _is_strange(evidence, record):
+            times.setdefault(record.id, []).append(record)
+    repeats = {i: records[1 + asked[i] :] for i, records in times.items() if i}
+    wrong = {
+        i: len(times[i]) for i, rest in repeats.items() if not all(_is_rewound(evidence, r) for r in rest)
+    }
+    sent = sum(min(len(times[i]) - 1, number) for i, number in asked.items() if i in times)
+    told = f" {sent} were sent again on purpose, by {_who(evidence)}." if sent else ""
+    rewound = sum(len(rest) for i, rest in repeats.items() if i not in wrong)
+    told += f" {rewound} repeats are on record: a relay had lost its position." if rewound else ""
     return result(
         "S5 relay uniqueness",
         f"Every event is in Kafka once.{told}",
         len(times),
-        (f"{i} is in Kafka {n} times" for i, n in times.items() if i and n > 1 + asked[i]),
+        (f"{i} is in Kafka {number} times" for i, number in wrong.items()),
+    )
+
+
+def _is_rewound(evidence: Evidence, record: Record) -> bool:
+    """Whether a recovery explains it: a relay begins anew right after that."""
+    return any(
+        record.source == f"/{rewind.service}" and 0 <= record.at - rewind.at <= REWOUND_SECONDS_MAX
+        for rewind in evidence.rewinds
     )
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import requests
-from sqlalchemy import Connection, TextClause, make_url
+from sqlalchemy import URL, Connection, TextClause, make_url
 
 from chaos import queries
 from chaos.evidence import Endpoints, Evidence
@@ -30,6 +30,7 @@ from chaos.rows import (
     Record,
     Replay,
     Reservation,
+    Rewind,
     Saga,
     SagaLine,
     Stock,
@@ -84,6 +85,7 @@ def collect(endpoints: Endpoints, still_open: Sequence[str] = ()) -> Evidence:
     return Evidence(
         **{name: tuple(rows) for name, rows in tables.items()},
         **_read_topics(endpoints.bootstrap_servers),
+        rewinds=_read_rewinds(endpoints),
         gateway=_read_gateway(endpoints.gateway),
         strangers=tuple(sorted(endpoints.strangers)),
         still_open=tuple(still_open),
@@ -93,9 +95,13 @@ def collect(endpoints: Endpoints, still_open: Sequence[str] = ()) -> Evidence:
 @contextmanager
 def connected(endpoints: Endpoints, service: str) -> Iterator[Connection]:
     """A service's database, as it is at one moment."""
-    engine = connect_engine(
-        make_url(endpoints.databases[service]), process="checker", connections=1, limits=_PATIENT
-    )
+    with _connected(endpoints.databases[service]) as connection:
+        yield connection
+
+
+@contextmanager
+def _connected(url: URL | str) -> Iterator[Connection]:
+    engine = connect_engine(make_url(url), process="checker", connections=1, limits=_PATIENT)
     try:
         with engine.begin() as connection:
             connection.execute(queries.ONE_MOMENT)
@@ -122,6 +128,13 @@ def _plain(value: Any) -> Any:
 
 def _items(items: Sequence[Mapping[str, Any]]) -> Items:
     return tuple(sorted((item["sku"], item["quantity"]) for item in items))
+
+
+def _read_rewinds(endpoints: Endpoints) -> tuple[Rewind, ...]:
+    if endpoints.audit is None:
+        return ()
+    with _connected(endpoints.audit) as connection:
+        return tuple(_read(connection, queries.REWINDS, Rewind, ""))
 
 
 def _read_topics(servers: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from chaos.rows import (
     Record,
     Replay,
     Reservation,
+    Rewind,
     Saga,
     SagaLine,
     Stock,
@@ -40,12 +41,14 @@ from chaos.rows import (
 class Endpoints:
     """Where a system is, ours or a user's own; keys are the names of services.
 
-    `databases` are URLs with credentials of a role that may read every table. `strangers` are the sources
-    (`ce_source`) of records that somebody wrote past the outbox on purpose.
+    `databases` are URLs with credentials of a role that may read every table; `audit` is the auditor's, where
+    recoveries are on record (None: nobody excuses a repeat by one). `strangers` are the sources (`ce_source`)
+    of records that somebody wrote past the outbox on purpose.
     """
 
     bootstrap_servers: str
     databases: Mapping[str, URL | str] = field(repr=False)
+    audit: URL | str | None = field(default=None, repr=False)
     urls: Mapping[str, str] = field(default_factory=dict)
     gateway: str | None = None
     strangers: frozenset[str] = frozenset()
@@ -63,6 +66,7 @@ class Evidence:
     saga_log: tuple[SagaLine, ...] = ()
     outbox: tuple[Event, ...] = ()
     replays: tuple[Replay, ...] = ()
+    rewinds: tuple[Rewind, ...] = ()
     inbox: tuple[Receipt, ...] = ()
     dead_letters: tuple[Letter, ...] = ()
     fences: tuple[Fence, ...] = ()

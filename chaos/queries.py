@@ -29,6 +29,12 @@ REPLAYS = text("""
     FROM outbox_replay ORDER BY replay_id
 """)
 
+# In the auditor's own database. Other recoveries make no relay send anything again.
+REWINDS = text("""
+    SELECT unnest(services), kind, done_by, extract(epoch FROM done_at)::float8
+    FROM recoveries WHERE kind = 'offsets-lost' ORDER BY id
+""")
+
 INBOX = text("""
     SELECT consumer, event_id::text, topic, partition, "offset" FROM inbox ORDER BY event_id, consumer
 """)

@@ -66,6 +66,15 @@ class Replay(NamedTuple):
     reason: str
 
 
+class Rewind(NamedTuple):
+    """A recovery, on record, after which a relay sent again what its lost position had told to be sent."""
+
+    service: str
+    kind: str
+    done_by: str
+    at: float
+
+
 class Receipt(NamedTuple):
     """An inbox row."""
 

@@ -85,11 +85,6 @@ class ConnectClient:
         """Forget the connector, if there is one; its slot and its position stay."""
         self._ask("DELETE", f"/connectors/{name}")
 
-    def offsets(self, name: str) -> list[dict[str, Any]]:
-        """The stored positions, each {partition, offset}; an offset that was taken back is None."""
-        found: list[dict[str, Any]] = (self._ask("GET", f"/connectors/{name}/offsets") or {})["offsets"]
-        return found
-
     def set_offset(self, name: str, partition: Mapping[str, Any], offset: Mapping[str, Any]) -> None:
         """Set the position of a STOPPED connector; Connect fences its old tasks first.
 

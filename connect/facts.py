@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from kafka.errors import KafkaError
-from sqlalchemy import URL, Connection, Engine
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from connect import cluster, progress, sql
-from connect.client import ConnectClient, ConnectError
+from connect.client import ConnectClient
 from connect.cluster import Cluster
 from connect.health import ConnectorStatus
 from connect.offsets import stored_offset
@@ -42,6 +43,7 @@ class Relay:
     config: Mapping[str, str] | None = None
     sight: Sight | None = None
     stored: int | None = None  # the position that Connect has kept, in bytes of WAL
+    is_stored_known: bool = True  # whether Kafka told it, or that there is none
     moves: bool | None = None  # None: nobody watched
     tables: frozenset[str] = frozenset()
     rows: Mapping[str, int] = field(default_factory=dict)  # outbox rows by topic, without the newest
@@ -87,26 +89,30 @@ def _seen(access: Access, relay: Relay, *, watch: bool) -> Relay:
     try:
         with _database(access.databases[relay.service]) as engine:
             moves = _moves(engine, relay.service) if watch else None
-            with engine.connect() as connection:
-                return replace(_compared(connection, access, relay), moves=moves)
+            return replace(_compared(engine, access, relay), moves=moves)
     except SQLAlchemyError:
-        return replace(relay, stored=_stored(access, relay))
+        return replace(relay, **_stored(access, relay.service))
 
 
-def _compared(connection: Connection, access: Access, relay: Relay) -> Relay:
-    """The slot moves on while Connect's position is read: it is looked at before and after."""
-    before = progress.look(connection, relay.service)
-    stored = _stored(access, relay)
-    after = progress.look(connection, relay.service)
-    published = connection.execute(sql.PUBLISHED_TABLES, {"publication": relay.service.publication})
-    return replace(
-        relay,
-        sight=replace(after, restart=before.restart),
-        stored=stored,
-        tables=frozenset(published.scalars()),
-        rows={row.topic: row.number for row in connection.execute(sql.ROWS_BY_TOPIC)},
-        keep_bytes=connection.execute(sql.KEEP_BYTES).scalar_one(),
-    )
+def _compared(engine: Engine, access: Access, relay: Relay) -> Relay:
+    """The slot moves on while Connect's position is read: it is looked at before and after.
+
+    No transaction is open meanwhile: Kafka may take its time, and a database gives up one that is idle.
+    """
+    with engine.connect() as connection:
+        before = progress.look(connection, relay.service)
+    stored = _stored(access, relay.service)
+    with engine.connect() as connection:
+        after = progress.look(connection, relay.service)
+        published = connection.execute(sql.PUBLISHED_TABLES, {"publication": relay.service.publication})
+        return replace(
+            relay,
+            **stored,
+            sight=replace(after, restart=before.restart),
+            tables=frozenset(published.scalars()),
+            rows={row.topic: row.number for row in connection.execute(sql.ROWS_BY_TOPIC)},
+            keep_bytes=connection.execute(sql.KEEP_BYTES).scalar_one(),
+        )
 
 
 def _moves(engine: Engine, service: Service) -> bool:
@@ -129,17 +135,18 @@ def _moves(engine: Engine, service: Service) -> bool:
     return True
 
 
-def _stored(access: Access, relay: Relay) -> int | None:
-    """Where Connect would go on: as it says itself; from its topics, of a connector that it has not."""
+def _stored(access: Access, service: Service) -> dict[str, Any]:
+    """Where Connect would go on.
+
+    From Kafka itself: Connect does not answer while a producer whose topic is gone keeps a transaction open.
+    """
     try:
-        if relay.status is not None:
-            found = [each["offset"] for each in access.client.offsets(relay.service.connector)]
-            offset = next((each for each in found if each), None)
-        else:
-            offset = stored_offset(relay.service, access.servers)
-    except (KafkaError, ConnectError):
-        return None  # The topic that tells it is gone.
-    return None if offset is None else int(offset.get("lsn") or 0)
+        offset = stored_offset(service, access.servers)
+    except UnknownTopicOrPartitionError:
+        return {"stored": None}  # The topic that tells it is gone, and with it the position.
+    except (KafkaError, WaitedTooLong):
+        return {"stored": None, "is_stored_known": False}
+    return {"stored": None if offset is None else int(offset.get("lsn") or 0)}
 
 
 def _cluster(servers: Sequence[str]) -> Cluster | None:

@@ -75,7 +75,8 @@ def _of_slot(relay: Relay) -> Iterator[Loss]:
         why = f" ({sight.invalidation})" if sight.invalidation else ""
         yield Loss(Kind.SLOT_LOST, f"slot {slot} is invalidated{why}")
     elif stored is None:
-        yield Loss(Kind.OFFSETS_LOST, f"Connect has no position of {relay.service.connector}")
+        if relay.is_stored_known:
+            yield Loss(Kind.OFFSETS_LOST, f"Connect has no position of {relay.service.connector}")
     elif stored > sight.written:
         yield Loss(Kind.OFFSETS_AHEAD, f"Connect's position {stored} lies ahead of the WAL, {sight.written}")
     elif sight.restart is not None and stored < sight.restart:

@@ -10,7 +10,8 @@ from kafka.errors import UnknownTopicOrPartitionError
 from contracts.services import Service
 from runtime.waiting import until
 
-# The worker's topic comes second where a connector has one of its own; Connect reads and writes both.
+# The worker's topic comes second where a connector has one of its own; Connect reads and writes both. What is
+# taken back in the first is not looked for in the second, as in Connect's ConnectorOffsetBackingStore.
 _WORKERS_TOPIC = "connect-offsets"
 _READ_SECONDS_MAX = 60
 
@@ -31,20 +32,20 @@ def stored_offset(service: Service, servers: Sequence[str]) -> dict[str, Any] | 
     )
     try:
         for topic in (service.offsets_topic, _WORKERS_TOPIC):
-            if found := last_offset(_records(consumer, topic), service.connector):
-                return found
+            if told := list(offsets_of(service.connector, _records(consumer, topic))):
+                return told[-1]
     finally:
         consumer.close()
     return None
 
 
-def last_offset(records: Iterable[tuple[bytes, bytes | None]], connector: str) -> dict[str, Any] | None:
-    """The connector's newest offset in a compacted topic, where an empty value takes back what was before."""
-    last: dict[str, Any] | None = None
+def offsets_of(
+    connector: str, records: Iterable[tuple[bytes, bytes | None]]
+) -> Iterator[dict[str, Any] | None]:
+    """Every offset that a topic tells of the connector; None, an empty value, takes back what was before."""
     for key, value in records:
         if json.loads(key)[0] == connector:
-            last = json.loads(value) if value else None
-    return last
+            yield json.loads(value) if value else None
 
 
 def _records(consumer: KafkaConsumer, topic: str) -> Iterator[tuple[bytes, bytes | None]]:

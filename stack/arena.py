@@ -144,6 +144,7 @@ def _own_system(described: dict[str, Any], stack: ExitStack) -> System:
     endpoints = Endpoints(
         bootstrap_servers=described["bootstrap_servers"],
         databases=described.get("databases", {}),
+        audit=described.get("audit_database"),
         urls=described["urls"],
         gateway=described.get("gateway"),
         strangers=frozenset({STRANGER}),

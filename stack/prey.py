@@ -18,7 +18,7 @@ from chaos.targets import KafkaNames, Target
 from chaos.zombie import ADMIN_DATABASE
 from connect.client import ConnectClient
 from contracts.messages import MESSAGES
-from contracts.services import AUDITOR_ROLE, INVENTORY, SERVICES, Service
+from contracts.services import AUDIT, AUDITOR_ROLE, INVENTORY, SERVICES, Service
 from contracts.topics import read_by
 from stack import audits, kafka, postgres, postgres_home, record, recovery
 from stack.layout import BROKERS, ROOT, Layout
@@ -96,6 +96,7 @@ def endpoints_of(layout: Layout) -> Endpoints:
     return Endpoints(
         bootstrap_servers=direct_servers(layout),
         databases={name: url.render_as_string(hide_password=False) for name, url in urls.items()},
+        audit=database(layout, AUDITOR_ROLE, AUDIT.database),
         urls={service.name: layout.url(service.name) for service in SERVICES},
         gateway=layout.url("gateway"),
         strangers=frozenset({STRANGER}),

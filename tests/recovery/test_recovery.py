@@ -4,6 +4,7 @@ import json
 from contextlib import closing
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from rich.console import Console
 from sqlalchemy import create_engine, text
@@ -137,6 +138,22 @@ def test_one_command_brings_relays_back(system, superuser, bring_about, kinds):
     assert set(kinds) <= {each["kind"] for each in report["recoveries"]}
     assert system.run("connect", "doctor").stdout.startswith("All is well")
     assert "No relay has lost anything" in system.run("connect", "recover", "--yes").stdout
+
+
+def test_a_transaction_that_was_left_open_hides_no_position(system):
+    """Connect itself may not tell a position while a producer keeps one open."""
+    producer = Producer(
+        {"bootstrap.servers": system.layout.bootstrap_servers, "transactional.id": "it stays open"}
+    )
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    producer.produce(ORDER.offsets_topic, key='["nobody",{}]', value="{}")
+    assert producer.flush(20) == 0
+
+    told = system.run("connect", "recover", "--dry-run")
+
+    producer.abort_transaction(20)
+    assert told.stdout.startswith("No relay has lost anything"), told.stdout + told.stderr
 
 
 def test_a_topic_that_was_deleted_is_as_it_was(kafka, system):

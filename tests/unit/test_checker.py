@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chaos.checker import check
-from chaos.rows import Letter, Place, Position, Receipt, Replay
+from chaos.rows import Letter, Place, Position, Receipt, Replay, Rewind
 from chaos.verdict import VIOLATIONS_MAX, judge, result
 from tests.testimony import (
     OTHER_BODY,
@@ -415,6 +415,23 @@ def test_a_repeat_that_was_asked_for_is_told_and_is_no_violation():
 
     assert broken(evidence) == set()
     assert "an operator" in next(r.sentence for r in check(evidence, ()) if r.name.startswith("S5"))
+
+
+@pytest.mark.parametrize(
+    ("service", "seconds_before", "found"),
+    [("order", 5.0, set()), ("order", -5.0, {"S5"}), ("order", 500.0, {"S5"}), ("payment", 5.0, {"S5"})],
+    ids=["it explains it", "it came later", "long ago", "of another relay"],
+)
+def test_a_repeat_is_excused_by_a_recovery_right_before_it(service, seconds_before, found):
+    again = record_of(CREATED)
+    rewind = Rewind(service, "offsets-lost", "an operator", again.at + 100 - seconds_before)
+    repeated = in_log_and_reread(again._replace(offset=99, at=again.at + 100))
+
+    evidence = replace(repeated, rewinds=(rewind,))
+
+    assert broken(evidence) == found
+    [told] = [r.sentence for r in check(evidence, ()) if r.name.startswith("S5")]
+    assert ("1 repeats are on record" in told) == (not found)
 
 
 def test_what_was_sent_again_may_have_been_received_in_a_topic_that_is_gone():

@@ -84,12 +84,6 @@ def test_offset_is_set_for_the_partition_that_it_is_of():
     assert asked == ["PATCH /connectors/c/offsets"]
 
 
-def test_positions_are_read_with_their_partitions():
-    stored = [{"partition": {"server": "order"}, "offset": None}]
-    with worker_that_answers((200, {"offsets": stored})) as (url, _):
-        assert client(url).offsets("c") == stored
-
-
 def test_every_worker_is_asked_who_it_is():
     root = {"version": "4.3.1", "kafka_cluster_id": "one"}
     with worker_that_answers((200, root)) as (url, asked):

@@ -200,6 +200,8 @@ def test_only_a_relay_that_came_up_tells_whether_its_topic_lacks_records(changes
         ({}, []),
         ({"status": None, "sight": Sight(written=9)}, [Kind.SLOT_DROPPED, Kind.CONNECTOR_DELETED]),
         ({"stored": None, "sight": replace(SIGHT, wal_status="lost")}, [Kind.SLOT_LOST]),
+        ({"stored": None}, [Kind.OFFSETS_LOST]),
+        ({"stored": None, "is_stored_known": False}, []),
     ],
 )
 def test_everything_that_was_lost_is_named_once(changes, kinds):
