@@ -10,8 +10,9 @@ from audit import findings_sql as sql
 from audit.sources import Source
 
 OPEN_MAX = 5_000
-# What may set a relay back behind what it had sent. The names are those under which recoveries are kept.
-SETS_BACK = ("slot-lost", "slot-dropped", "offsets-lost", "offsets-ahead", "topic-lost", "connector-deleted")
+# What sets a relay back behind what it had sent: it goes on from what its slot has confirmed. After other
+# recoveries it goes on from where it was, or further on. The names are those under which they are kept.
+SETS_BACK = ("offsets-lost", "offsets-ahead")
 
 
 def look_for(connection: Connection, sources: Mapping[str, Source]) -> None:

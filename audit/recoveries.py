@@ -10,9 +10,10 @@ _RECORD = text("""
     VALUES (:kind, :services, :topics, :done_by, :reason)
 """)
 
-# What the services have sent that is neither in its topic nor known to be lost, of what was there before.
+# What services have sent that is neither in its topic nor known to be lost, of what was there before.
 _UNDECIDED = text("""
-    SELECT (SELECT count(*) FROM awaited WHERE lost_at IS NULL AND noted_at < :before)
+    SELECT (SELECT count(*) FROM awaited
+            WHERE lost_at IS NULL AND noted_at < :before AND service = ANY(CAST(:services AS text[])))
          + (SELECT count(*) FROM report WHERE began_at < :before)
 """)
 NOW = text("SELECT clock_timestamp()")
@@ -36,6 +37,7 @@ def record(connection: Connection, done: Recovery) -> None:
     )
 
 
-def is_decided(connection: Connection, before: object) -> bool:
-    """Whether the auditor has found or given up everything that was written before a time of its clock."""
-    return bool(connection.execute(_UNDECIDED, {"before": before}).scalar_one() == 0)
+def is_decided(connection: Connection, before: object, services: Sequence[str]) -> bool:
+    """Whether the auditor has found or given up all that services had written before a time of its clock."""
+    asked = {"before": before, "services": list(services)}
+    return bool(connection.execute(_UNDECIDED, asked).scalar_one() == 0)

@@ -48,6 +48,11 @@ _EXPECT_ANEW = text("""
 """)
 
 
+_NOT_THERE = text("""
+    SELECT (SELECT count(*) FROM awaited WHERE event_id = ANY(CAST(:ids AS uuid[])))
+         + (SELECT count(*) FROM unread WHERE event_id = ANY(CAST(:ids AS uuid[])))
+""")
+
 _MADE_ANEW = text("""
     SELECT DISTINCT detail ->> 'topic' FROM findings
     WHERE kind = 'topic-made-anew' AND explained_by IS NULL ORDER BY 1
@@ -113,6 +118,12 @@ def send_again(audit: Engine, repairs: Mapping[str, Engine], done_by: str, reaso
             sent.update(ids)
         _keep(connection, found, done_by, reason)
     return [each for each in found if each.event_id in sent]
+
+
+def has_come(connection: Connection, sent: Sequence[Missing]) -> bool:
+    """Whether all that was sent again is in its topic, and was seen by all who must see it."""
+    ids = [each.event_id for each in sent]
+    return bool(connection.execute(_NOT_THERE, {"ids": ids}).scalar_one() == 0)
 
 
 def _keep(connection: Connection, found: Sequence[Missing], done_by: str, reason: str) -> None:

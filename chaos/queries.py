@@ -29,10 +29,10 @@ REPLAYS = text("""
     FROM outbox_replay ORDER BY replay_id
 """)
 
-# In the auditor's own database. Other recoveries make no relay send anything again.
+# In the auditor's own database. After other recoveries no relay sends anything again by itself.
 REWINDS = text("""
     SELECT unnest(services), kind, done_by, extract(epoch FROM done_at)::float8
-    FROM recoveries WHERE kind = 'offsets-lost' ORDER BY id
+    FROM recoveries WHERE kind IN ('offsets-lost', 'offsets-ahead') ORDER BY id
 """)
 
 INBOX = text("""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+from kafka.errors import UnknownTopicOrPartitionError
 
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS
@@ -36,10 +37,12 @@ def connect(servers: Sequence[str]) -> KafkaAdminClient:
 
 
 def look(admin: KafkaAdminClient) -> Cluster:
-    """Every topic of contracts/topics.py, as it is now."""
+    """Every topic of contracts/topics.py, as it is now. Raises KafkaError where one comes or goes."""
     wanted = {topic.name for topic in ALL_TOPICS}
     there = sorted(wanted & set(admin.list_topics()))
     described = {each["name"]: each["partitions"] for each in admin.describe_topics(there)}
+    if moving := [name for name in there if not described.get(name)]:
+        raise UnknownTopicOrPartitionError(", ".join(moving))
     asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in there]
     settings = admin.describe_configs(asked, config_filter="all")["topic"]
     ends = _ends(admin, [topic.name for topic in MESSAGE_TOPICS if topic.name in there], described)

@@ -61,9 +61,9 @@ def _losses(facts: Facts, relay: Relay) -> Iterator[Finding]:
     name, remedy = relay.service.connector, f"{RECOVER} {relay.service.name}"
     for loss in losses.losses(facts, relay):
         yield Finding(Severity.ALARM, name, f"{loss.kind}: {loss.what}", _WHY_LOST[loss.kind], remedy)
-    if topics := losses.undecided(facts, relay):
-        told = f"topic {', '.join(topics)} has fewer records than the outbox has rows"
-        why = "they are on their way, or the topic was deleted: that is told once the relay has come up"
+    if questions := losses.undecided(facts, relay):
+        told = f"it cannot be told yet {', '.join(questions)}"
+        why = "it has not come up, or a transaction is open in its offsets topic: that passes, or is a loss"
         yield Finding(Severity.WARNING, name, told, why, remedy)
 
 
@@ -196,8 +196,9 @@ def _topic(topic: Topic, facts: TopicFacts | None) -> Iterator[Finding]:
         return
     if facts.partitions != topic.partitions:
         told = f"{facts.partitions} partitions instead of {topic.partitions}"
-        why = "keys go to other partitions than before, so that their order is lost"
-        yield Finding(Severity.ALARM, name, told, why, f"kafka-topics.sh --delete --topic {name}; {RECOVER}")
+        why = "nobody reads them all, and keys would go elsewhere: their number is fixed for life"
+        remedy = f"./run down; say {facts.partitions} in contracts/topics.py and connect/connectors/*.json"
+        yield Finding(Severity.ALARM, name, told, why, remedy)
     if facts.replicas < REPLICATION_FACTOR:
         told = f"{facts.replicas} replicas instead of {REPLICATION_FACTOR}"
         why = "fewer brokers may be lost than is promised"

@@ -23,6 +23,7 @@ from runtime.waiting import until
 
 # An idle relay confirms its heartbeat within two beats; one that did not move in four is not moving.
 WATCH_SECONDS = 4 * progress.BEAT_SECONDS
+KAFKA_SECONDS_MAX = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Relay:
     config: Mapping[str, str] | None = None
     sight: Sight | None = None
     stored: int | None = None  # the position that Connect has kept, in bytes of WAL
-    is_stored_known: bool = True  # whether Kafka told it, or that there is none
+    is_stored_known: bool = True  # not where Kafka did not tell it, or may have a newer one
     moves: bool | None = None  # None: nobody watched
     tables: frozenset[str] = frozenset()
     rows: Mapping[str, int] = field(default_factory=dict)  # outbox rows by topic, without the newest
@@ -141,23 +142,33 @@ def _stored(access: Access, service: Service) -> dict[str, Any]:
     From Kafka itself: Connect does not answer while a producer whose topic is gone keeps a transaction open.
     """
     try:
-        offset = stored_offset(service, access.servers)
+        found = stored_offset(service, access.servers)
     except UnknownTopicOrPartitionError:
         return {"stored": None}  # The topic that tells it is gone, and with it the position.
     except (KafkaError, WaitedTooLong):
         return {"stored": None, "is_stored_known": False}
-    return {"stored": None if offset is None else int(offset.get("lsn") or 0)}
+    position = None if found.offset is None else int(found.offset.get("lsn") or 0)
+    return {"stored": position, "is_stored_known": found.is_newest}
 
 
 def _cluster(servers: Sequence[str]) -> Cluster | None:
+    """None where Kafka is away; a topic that comes or goes is looked at once more."""
     try:
-        admin = cluster.connect(servers)
-    except KafkaError:
+        return until(
+            lambda: _look(servers),
+            within_seconds=KAFKA_SECONDS_MAX,
+            every_seconds=0.5,
+            what="Kafka",
+            retry_on=(KafkaError,),
+        )
+    except WaitedTooLong:
         return None
+
+
+def _look(servers: Sequence[str]) -> Cluster:
+    admin = cluster.connect(servers)
     try:
         return cluster.look(admin)
-    except KafkaError:
-        return None
     finally:
         admin.close()
 

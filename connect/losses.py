@@ -74,11 +74,12 @@ def _of_slot(relay: Relay) -> Iterator[Loss]:
     elif not sight.is_usable:
         why = f" ({sight.invalidation})" if sight.invalidation else ""
         yield Loss(Kind.SLOT_LOST, f"slot {slot} is invalidated{why}")
-    elif stored is None:
-        if relay.is_stored_known:
-            yield Loss(Kind.OFFSETS_LOST, f"Connect has no position of {relay.service.connector}")
-    elif stored > sight.written:
+    elif stored is not None and stored > sight.written:
         yield Loss(Kind.OFFSETS_AHEAD, f"Connect's position {stored} lies ahead of the WAL, {sight.written}")
+    elif not relay.is_stored_known:
+        return
+    elif stored is None:
+        yield Loss(Kind.OFFSETS_LOST, f"Connect has no position of {relay.service.connector}")
     elif sight.restart is not None and stored < sight.restart:
         yield Loss(Kind.SLOT_DROPPED, f"slot {slot} was made after position {stored}, where Connect is")
 
@@ -100,19 +101,22 @@ def made_anew(cluster: Cluster, relay: Relay) -> tuple[str, ...]:
 
 
 def undecided(facts: Facts, relay: Relay) -> tuple[str, ...]:
-    """Topics of which it will be told, once their relay has come up, whether they were made anew.
-
-    None of a relay that cannot: it has lost something else, or a person holds it.
-    """
-    if facts.cluster is None or relay.status is None or relay.status.is_held or _has_come_up(relay):
+    """What cannot be told of a relay yet, in words; nothing of one that has lost something already."""
+    if facts.cluster is None or losses(facts, relay):
         return ()
-    return () if losses(facts, relay) else _short(facts.cluster, relay)
+    topics: tuple[str, ...] = ()
+    if relay.status is not None and not relay.status.is_held and not _has_come_up(relay):
+        topics = _short(facts.cluster, relay)
+    position = ("where Connect is",) if relay.sight is not None and not relay.is_stored_known else ()
+    return position + tuple(f"whether topic {name} was made anew" for name in topics)
 
 
 def _short(cluster: Cluster, relay: Relay) -> tuple[str, ...]:
     """Topics with fewer records than the outbox has rows for them.
 
-    Every row is one record or more, and offsets count on when old records go.
+    Every row is one record or more, and offsets count on when old records go. They count the markers of
+    transactions too, so in time a topic that was made anew looks whole: the auditor, which knows topics by
+    their ids, goes on telling of it.
     """
     return tuple(
         name

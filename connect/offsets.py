@@ -1,22 +1,34 @@
 """How far a connector has come, as Connect has it stored in Kafka."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import OffsetSpec
 from kafka.errors import UnknownTopicOrPartitionError
 
 from contracts.services import Service
+from runtime.errors import WaitedTooLong
 from runtime.waiting import until
 
 # The worker's topic comes second where a connector has one of its own; Connect reads and writes both. What is
 # taken back in the first is not looked for in the second, as in Connect's ConnectorOffsetBackingStore.
 _WORKERS_TOPIC = "connect-offsets"
 _READ_SECONDS_MAX = 60
+_SETTLED_SECONDS_MAX = 3
 
 
-def stored_offset(service: Service, servers: Sequence[str]) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A position, or None; a transaction that is open in its topic may hide a newer one."""
+
+    offset: Mapping[str, Any] | None
+    is_newest: bool
+
+
+def stored_offset(service: Service, servers: Sequence[str]) -> Stored:
     """The position that the service's connector would go on from; None when it has none.
 
     Read from the topics themselves. `GET /connectors/{name}/offsets` would say the same, but only with
@@ -31,12 +43,33 @@ def stored_offset(service: Service, servers: Sequence[str]) -> dict[str, Any] | 
         request_timeout_ms=15_000,
     )
     try:
+        is_newest = True
         for topic in (service.offsets_topic, _WORKERS_TOPIC):
+            is_newest &= _is_settled(consumer, topic, servers)
             if told := list(offsets_of(service.connector, _records(consumer, topic))):
-                return told[-1]
+                return Stored(told[-1], is_newest)
     finally:
         consumer.close()
-    return None
+    return Stored(None, is_newest)
+
+
+def _is_settled(consumer: KafkaConsumer, topic: str, servers: Sequence[str]) -> bool:
+    """Whether every transaction that is open there now has ended; a relay's own do so in a moment."""
+    partitions = _partitions(consumer, topic)
+    admin = KafkaAdminClient(bootstrap_servers=list(servers), request_timeout_ms=15_000)
+    try:
+        ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+    finally:
+        admin.close()
+
+    def has_ended() -> bool:
+        stable = consumer.end_offsets(partitions)
+        return all(stable[partition] >= end.offset for partition, end in ends.items())
+
+    try:
+        return until(has_ended, within_seconds=_SETTLED_SECONDS_MAX, what=f"transactions in {topic} to end")
+    except WaitedTooLong:
+        return False
 
 
 def offsets_of(
@@ -49,13 +82,8 @@ def offsets_of(
 
 
 def _records(consumer: KafkaConsumer, topic: str) -> Iterator[tuple[bytes, bytes | None]]:
-    """Every record of the topic as it is now.
-
-    A topic that is not there, or not known to the broker yet, must not be taken for one without offsets.
-    """
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-    if not partitions:
-        raise UnknownTopicOrPartitionError(topic)
+    """Every committed record of the topic as it is now."""
+    partitions = _partitions(consumer, topic)
     ends = consumer.end_offsets(partitions)
     consumer.assign(partitions)
     consumer.seek_to_beginning(*partitions)
@@ -68,3 +96,11 @@ def _records(consumer: KafkaConsumer, topic: str) -> Iterator[tuple[bytes, bytes
 
     until(at_end, within_seconds=_READ_SECONDS_MAX, every_seconds=0, what=f"the end of topic {topic}")
     yield from ((record.key, record.value) for record in read)
+
+
+def _partitions(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
+    """A topic that is not there, or not known yet, must not be taken for one without offsets."""
+    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    if not partitions:
+        raise UnknownTopicOrPartitionError(topic)
+    return partitions

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from connect.configurations import configuration, differs
 from connect.facts import Facts, Relay
 from connect.health import STOPPED
-from connect.losses import POSITION_WRONG, SLOT_GONE, Loss, losses
+from connect.losses import POSITION_WRONG, SLOT_GONE, Loss, losses, undecided
 from contracts.services import Service
 from runtime.errors import NeverlostError
 
@@ -27,7 +27,13 @@ def plan(facts: Facts, wanted: Sequence[Service]) -> dict[Relay, tuple[Loss, ...
     return {relay: found for relay in relays if (found := losses(facts, relay))}
 
 
-def chores(facts: Facts) -> list[str]:
+def questions(facts: Facts, wanted: Sequence[Service]) -> str:
+    """What of these relays cannot be told yet, for a person; empty when all can."""
+    found = {r.service.connector: undecided(facts, r) for r in facts.relays if r.service in wanted}
+    return "; ".join(f"{connector}: {', '.join(open_)}" for connector, open_ in found.items() if open_)
+
+
+def chores(facts: Facts, wanted: Sequence[Service]) -> list[str]:
     """What a recovery puts right besides, though no relay need have lost anything; for a person."""
     found = facts.cluster.unplaced if facts.cluster else {}
     groups = [
@@ -35,15 +41,16 @@ def chores(facts: Facts) -> list[str]:
         for group, partitions in found.items()
         if partitions
     ]
+    relays = [relay for relay in facts.relays if relay.service in wanted]
     drifted = [
         f"{name} is not configured as its file says: will configure it"
-        for relay in facts.relays
+        for relay in relays
         if relay.config is not None
         and differs(dict(relay.config), configuration(name := relay.service.connector))
     ]
     stopped = [
         f"{relay.service.connector} is STOPPED, as a recovery that did not end leaves it: will start it"
-        for relay in facts.relays
+        for relay in relays
         if relay.status is not None and relay.status.state == STOPPED
     ]
     return groups + drifted + stopped

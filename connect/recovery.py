@@ -6,7 +6,7 @@ that is interrupted is found again by the next one.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from kafka import KafkaAdminClient
@@ -21,7 +21,7 @@ from connect.configurations import configuration
 from connect.facts import Access, Relay, gather
 from connect.health import STOPPED, Verdict
 from connect.losses import POSITION_WRONG, SLOT_GONE, Kind, Loss, Recovery
-from connect.plans import RecoveryImpossible, plan
+from connect.plans import RecoveryImpossible, plan, questions
 from contracts.services import ORDER, Service
 from messaging.topics import make_topics, patiently, place_groups
 from runtime.database import DatabaseLimits, connect_engine
@@ -53,29 +53,36 @@ class Means:
         return self.access.client
 
 
-def recover(means: Means, agreed: Mapping[Relay, Sequence[Loss]]) -> list[Recovery]:
-    """Do what was agreed to; answers with what may have been missed on the way.
+def recover(
+    means: Means, agreed: Mapping[Relay, Sequence[Loss]], wanted: Sequence[Service]
+) -> list[Recovery]:
+    """Do what was agreed to of the relays of these services; answers with what may have been missed.
 
     Looks once more first, alone: a slot that another recovery has made meanwhile must not go again.
-    Raises RecoveryImpossible when another recovery is at work, or more is lost than was agreed to.
+    Raises RecoveryImpossible when another recovery is at work, more is lost than was agreed to, or it cannot
+    be told any more.
     """
     with _only_one(means), _kafka(means) as admin:
         planned = _still_planned(means, agreed)
         recoveries = [each for relay in planned for each in _bring_back(means, admin, relay, planned[relay])]
-        register.register(means.client)
+        register.register(means.client, wanted)
+        ours = {service.connector for service in wanted}
         for name, status in means.client.statuses().items():
-            if status.state == STOPPED:
+            if name in ours and status.state == STOPPED:
                 means.client.resume(name)
         means.say("placing the groups of workers where they have no position")
         patiently("groups", lambda: place_groups(admin), within_seconds=PLACED_SECONDS_MAX)
-        register.wait_until_running(means.client)
-        _prove(means)
+        register.wait_until_running(means.client, wanted)
+        _prove(means, wanted)
     return recoveries
 
 
 def _still_planned(means: Means, agreed: Mapping[Relay, Sequence[Loss]]) -> Mapping[Relay, Sequence[Loss]]:
     kinds = {relay.service: {loss.kind for loss in found} for relay, found in agreed.items()}
-    planned = plan(gather(means.access), list(kinds))
+    known = gather(means.access)
+    if told := questions(known, list(kinds)):
+        raise RecoveryImpossible(f"meanwhile it cannot be told any more: {told}; ask again")
+    planned = plan(known, list(kinds))
     for relay, found in planned.items():
         if more := {loss.kind for loss in found} - kinds[relay.service]:
             raise RecoveryImpossible(f"{relay.service.connector} has meanwhile lost more: {', '.join(more)}")
@@ -85,13 +92,13 @@ def _still_planned(means: Means, agreed: Mapping[Relay, Sequence[Loss]]) -> Mapp
 def _bring_back(means: Means, admin: KafkaAdminClient, relay: Relay, found: Sequence[Loss]) -> list[Recovery]:
     client, connector = means.client, relay.service.connector
     kinds = {loss.kind for loss in found}
+    noted = [_recovery(means, relay, loss) for loss in found]
+    for each in noted:
+        means.note(each)
     _halt(means, relay, kinds)
     slot = _slot(means, relay.service, anew=bool(kinds & SLOT_GONE))
     if made := patiently("topics", lambda: make_topics(admin)):
         means.say(f"{connector}: topics made: {', '.join(made)}")
-    recoveries = [_recovery(means, relay, loss, slot) for loss in found]
-    for each in recoveries:
-        means.note(each)
     if kinds & POSITION_WRONG:
         means.say(f"{connector}: position set to {slot.flushed}")
         client.set_offset(connector, {"server": relay.service.name}, _offset(slot.flushed or 0))
@@ -99,7 +106,7 @@ def _bring_back(means: Means, admin: KafkaAdminClient, relay: Relay, found: Sequ
     if relay.status is not None and not relay.status.is_held and not kinds & POSITION_WRONG:
         # Its producer has numbered records of the old topic, which the new one does not know.
         client.restart(connector, only_failed=False)
-    return recoveries
+    return [replace(r, to_lsn=slot.flushed) if r.kind in POSITION_WRONG else r for r in noted]
 
 
 def _halt(means: Means, relay: Relay, kinds: set[Kind]) -> None:
@@ -157,8 +164,7 @@ def _offset(position: int) -> dict[str, int]:
     return {"lsn": position, "lsn_proc": position, "lsn_commit": position}
 
 
-def _recovery(means: Means, relay: Relay, loss: Loss, slot: progress.Sight) -> Recovery:
-    moved = loss.kind in POSITION_WRONG
+def _recovery(means: Means, relay: Relay, loss: Loss) -> Recovery:
     return Recovery(
         kind=loss.kind,
         service=relay.service.name,
@@ -166,18 +172,18 @@ def _recovery(means: Means, relay: Relay, loss: Loss, slot: progress.Sight) -> R
         at=datetime.now(UTC),
         by=means.by,
         reason=loss.what,
-        from_lsn=relay.stored if moved else None,
-        to_lsn=slot.flushed if moved else None,
+        from_lsn=relay.stored if loss.kind in POSITION_WRONG else None,
     )
 
 
-def _prove(means: Means) -> None:
-    """A canary through every relay that runs."""
+def _prove(means: Means, wanted: Sequence[Service]) -> None:
+    """A canary through each of their relays that runs."""
     found = means.client.statuses()
+    runs = {name for name, status in found.items() if status.verdict is Verdict.HEALTHY}
     running = {
         service: url
         for service, url in means.services.items()
-        if service.connector in found and found[service.connector].verdict is Verdict.HEALTHY
+        if service in wanted and service.connector in runs
     }
     register.prove(running, means.access.servers)
     means.say(f"a canary came through {', '.join(service.connector for service in running)}")

@@ -42,10 +42,10 @@ def main() -> None:
     prove({s: url for s, url in databases.items() if s.connector not in held}, servers)
 
 
-def register(client: ConnectClient) -> list[str]:
+def register(client: ConnectClient, services: Sequence[Service] = SERVICES) -> list[str]:
     """PUT what differs; answers with the connectors that did."""
     changed = []
-    for service in SERVICES:
+    for service in services:
         wanted = configuration(service.connector)
         if differs(client.config(service.connector), wanted):
             client.put_config(service.connector, wanted)
@@ -54,13 +54,13 @@ def register(client: ConnectClient) -> list[str]:
     return changed
 
 
-def wait_until_running(client: ConnectClient) -> None:
-    """Wait until every connector that is not paused runs with its task; what failed is restarted.
+def wait_until_running(client: ConnectClient, services: Sequence[Service] = SERVICES) -> None:
+    """Wait until each of their connectors that is not paused runs with its task; what failed is restarted.
 
     A task that starts while Kafka elects a leader may fail, and Connect does not try again by itself.
     """
     until(
-        lambda: _all_running(client),
+        lambda: _all_running(client, [service.connector for service in services]),
         within_seconds=RUNNING_SECONDS_MAX,
         every_seconds=1,
         what="every connector to run",
@@ -76,11 +76,11 @@ def prove(databases: Mapping[Service, URL], servers: Sequence[str]) -> None:
         proof.result()
 
 
-def _all_running(client: ConnectClient) -> bool:
+def _all_running(client: ConnectClient, names: Sequence[str]) -> bool:
     found = client.statuses()
     sick = [
         name
-        for name in _names()
+        for name in names
         if name in found and found[name].verdict is not Verdict.HEALTHY and not found[name].is_held
     ]
     for name in sick:
@@ -89,11 +89,7 @@ def _all_running(client: ConnectClient) -> bool:
             client.restart(name, only_failed=True)
     if sick:
         raise ConnectError("; ".join(f"{name}: {found[name].summary()}" for name in sick))
-    return all(name in found for name in _names())
-
-
-def _names() -> tuple[str, ...]:
-    return tuple(service.connector for service in SERVICES)
+    return all(name in found for name in names)
 
 
 def _prove(service: Service, url: URL, servers: Sequence[str]) -> None:

@@ -72,7 +72,7 @@ def _exists(connection: Connection, service: Service) -> bool:
 def _refuse_if_relayed(service: Service, servers: Sequence[str]) -> None:
     """Only asked for a missing slot: an ordinary start does not wait for Kafka."""
     offset = until(
-        lambda: (stored_offset(service, servers),),
+        lambda: (stored_offset(service, servers).offset,),
         within_seconds=KAFKA_SECONDS_MAX,
         every_seconds=0.5,
         what="Kafka, to learn whether the connector has run before",

@@ -40,8 +40,11 @@ def make_topics(admin: KafkaAdminClient) -> list[str]:
     return [topic.name for topic in missing]
 
 
-def check_partitions(admin: KafkaAdminClient) -> None:
-    """Raises SettingsError where a topic has another number of partitions: nobody would read them all."""
+def check_partitions(admin: KafkaAdminClient) -> list[str]:
+    """Raises SettingsError where a topic has another number of partitions: nobody would read them all.
+
+    Answers with the topics that were looked at.
+    """
     wanted = {topic.name: topic.partitions for topic in ALL_TOPICS}
     found = {each["name"]: len(each["partitions"]) for each in admin.describe_topics(list(wanted))}
     # None are told of by a broker that has not heard of a new topic yet.
@@ -51,6 +54,7 @@ def check_partitions(admin: KafkaAdminClient) -> None:
             f" (topics that differ: {len(wrong)}). Their number is fixed for life: run the version that made"
             " them, say their number there and in the connectors, or begin anew with ./run reset"
         )
+    return sorted(found)
 
 
 def complete_settings(admin: KafkaAdminClient) -> list[str]:
@@ -100,7 +104,7 @@ def main() -> None:
     admin = KafkaAdminClient(bootstrap_servers=list(servers), request_timeout_ms=10_000)
     try:
         made = patiently("topics", partial(make_topics, admin))
-        check_partitions(admin)
+        patiently("partitions", partial(check_partitions, admin))
         completed = patiently("settings", partial(complete_settings, admin))
         placed = patiently("groups", partial(place_groups, admin))
     finally:

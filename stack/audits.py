@@ -16,7 +16,7 @@ from audit.repair import Missing
 from audit.verdict import Verdict
 from connect.losses import Recovery
 from contracts.services import AUDIT, AUDITOR_ROLE, SERVICES
-from runtime.database import connect_engine
+from runtime.database import DatabaseLimits, connect_engine
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
 from stack.access import database_url, layout_of, who
@@ -31,6 +31,8 @@ WATCH_SECONDS = 1.0
 # Until the auditor knows what a relay that came back has brought, and what it has not.
 DECIDED_SECONDS_MAX = 120
 REPAIRED_SECONDS_MAX = 90
+# While a large repair copies rows in one database, its transaction in the auditor's waits.
+_PATIENT = DatabaseLimits(statement_ms=300_000, idle_in_transaction_ms=600_000)
 
 
 @click.group("audit", invoke_without_command=True)
@@ -101,13 +103,24 @@ def after_recovery(layout: Layout, done: Sequence[Recovery]) -> None:
     with audit_database(layout) as engine:
         fresh_report(engine)  # It has seen by then what was made anew, and awaits what was in it.
         now = _asked(engine, lambda connection: connection.execute(recoveries.NOW).scalar_one())
+        services = sorted({each.service for each in done})
         until(
-            partial(_asked, engine, partial(recoveries.is_decided, before=now)),
+            partial(_asked, engine, partial(recoveries.is_decided, before=now, services=services)),
             within_seconds=DECIDED_SECONDS_MAX,
             every_seconds=0.5,
             what="the auditor to find everything written before, or to call it lost",
         )
         send(layout, engine, f"recovery: {', '.join(sorted({each.kind for each in done}))}")
+
+
+def left(layout: Layout) -> list[str]:
+    """What is missing still, or was before a topic was made anew, in words."""
+    with audit_database(layout) as engine:
+        fresh_report(engine)
+        with engine.connect() as connection:
+            found, anew = repair.missing(connection), repair.made_anew(connection)
+    told = [f"{len(found)} events are missing"] if found else []
+    return told + [f"topic {topic} was deleted and made anew" for topic in anew]
 
 
 def send(layout: Layout, engine: Engine, reason: str) -> list[Missing]:
@@ -123,7 +136,7 @@ def send(layout: Layout, engine: Engine, reason: str) -> list[Missing]:
     click.echo(f"{len(sent)} events sent again")
     if sent:
         until(
-            lambda: not _is_missing(fresh_report(engine)),
+            partial(_asked, engine, partial(repair.has_come, sent=sent)),
             within_seconds=REPAIRED_SECONDS_MAX,
             what="what was sent again to come",
         )
@@ -156,7 +169,8 @@ def audit_database(layout: Layout) -> Iterator[Engine]:
 
 @contextmanager
 def _engine(layout: Layout, service: Any, role: str) -> Iterator[Engine]:
-    engine = connect_engine(database_url(layout, service, role), process="operator", connections=1)
+    url = database_url(layout, service, role)
+    engine = connect_engine(url, process="operator", connections=1, limits=_PATIENT)
     try:
         yield engine
     finally:
@@ -166,10 +180,6 @@ def _engine(layout: Layout, service: Any, role: str) -> Iterator[Engine]:
 def _asked(engine: Engine, question: Any) -> Any:
     with engine.connect() as connection:
         return question(connection)
-
-
-def _is_missing(body: dict[str, Any]) -> bool:
-    return bool(body["lost"]["count"] or body["skipped"]["count"] or body["late"]["count"])
 
 
 def _next(engine: Engine, before: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from connect import facts, losses, operations, plans, recovery
+from connect import facts, operations, plans, recovery
+from connect.client import ConnectError
 from connect.facts import Access, Facts
 from connect.losses import Recovery
 from connect.plans import RecoveryImpossible
@@ -55,7 +56,7 @@ def recover(
     Each loss is given to `note` before anything that tells of it is destroyed.
     """
     known = _decided(access(layout), wanted)
-    planned, chores = plans.plan(known, wanted), plans.chores(known)
+    planned, chores = plans.plan(known, wanted), plans.chores(known, wanted)
     for relay, found in planned.items():
         for loss in found:
             click.echo(f"{relay.service.connector}: {loss.kind}: {loss.what}")
@@ -68,44 +69,41 @@ def recover(
         return []
     if not confirm():
         return []
-    recoveries = recovery.recover(_means(layout, note or partial(audits.keep, layout)), planned)
-    if repair is not None:
+    recoveries = recovery.recover(_means(layout, note or partial(audits.keep, layout)), planned, wanted)
+    if recoveries and repair is not None:
         repair(layout, recoveries)
     return recoveries
 
 
 def _decided(ways: Access, wanted: Sequence[Service]) -> Facts:
-    """The facts, once relays that are still coming up tell whether their topics have all that was sent.
+    """The facts, once relays that are still coming up tell what they have lost.
 
-    Raises RecoveryImpossible when they do not come up, and nothing else was lost.
+    Raises RecoveryImpossible when they do not come up, and there is nothing else to do.
     """
     known = facts.gather(ways)
-    if not (told := _undecided(known, wanted)):
+    if not (told := plans.questions(known, wanted)):
         return known
-    click.echo(f"waiting for relays to come up, to tell whether topics were made anew: {told}")
+    click.echo(f"waiting for relays to come up, to tell of {told}")
 
     def look_again() -> bool:
         nonlocal known
         known = facts.gather(ways)
-        return not _undecided(known, wanted)
+        return not plans.questions(known, wanted)
 
     try:
-        until(look_again, within_seconds=COME_UP_SECONDS_MAX, every_seconds=1, what="relays to come up")
+        until(
+            look_again,
+            within_seconds=COME_UP_SECONDS_MAX,
+            every_seconds=1,
+            what="relays to come up",
+            retry_on=(ConnectError,),
+        )
     except WaitedTooLong:
-        told = f"whether topics were made anew cannot be told yet: {_undecided(known, wanted)}"
-        if not plans.plan(known, wanted):
+        told = f"it cannot be told yet of {plans.questions(known, wanted)}"
+        if not plans.plan(known, wanted) and not plans.chores(known, wanted):
             raise RecoveryImpossible(told) from None
         click.echo(told)
     return known
-
-
-def _undecided(known: Facts, wanted: Sequence[Service]) -> str:
-    found = {
-        relay.service.connector: losses.undecided(known, relay)
-        for relay in known.relays
-        if relay.service in wanted
-    }
-    return "; ".join(f"{', '.join(topics)} of {connector}" for connector, topics in found.items() if topics)
 
 
 @click.command("recover")
@@ -113,10 +111,11 @@ def _undecided(known: Facts, wanted: Sequence[Service]) -> str:
 @click.option("--dry-run", is_flag=True, help="Say what was lost and what would be done; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @state_option
-def recover_command(service: str | None, dry_run: bool, yes: bool, state: Path) -> None:
+def recover_command(service: str | None, dry_run: bool, yes: bool, state: Path) -> int:
     """Bring relays back that have lost their slot, position, topic or connector.
 
-    Safe to repeat. Where the stack could not start for such a loss, what is needed is started for it.
+    Safe to repeat. Where the stack could not start for such a loss, what is needed is started for it. Exits
+    with 1 when events are missing all the same.
     """
     logs.configure("recovery", logging.WARNING)
     wanted = [SERVICE[service]] if service else SERVICES
@@ -126,8 +125,12 @@ def recover_command(service: str | None, dry_run: bool, yes: bool, state: Path) 
         recoveries = recover(layout, wanted, confirm=confirm, repair=repair)
         if recoveries and repair is None:
             click.echo("What was missed is sent again by ./run audit repair, once the stack runs.", err=True)
+        left = audits.left(layout) if repair else []
     for each in recoveries:
         click.echo(json.dumps(asdict(each), default=str))
+    for told in left:
+        click.echo(f"{told}: ./run audit repair tells more, and sends what is missing", err=True)
+    return 1 if left else 0
 
 
 def _is_audited(state: Path) -> bool:

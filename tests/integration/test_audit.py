@@ -246,7 +246,7 @@ def test_as_many_replays_explain_as_many_repeats(audited, reason):
 def test_a_repeat_by_a_relay_that_was_set_back_uses_up_no_replay(audited):
     rows = audited.events(1)
     audited.settled(rows)
-    recover(audited, "slot-lost")
+    recover(audited, "offsets-lost")
     audited.round(audited.records(rows))
     audited.do("audit", "UPDATE recoveries SET done_at = done_at - interval '3 hours'")
     replay(audited)
@@ -257,7 +257,11 @@ def test_a_repeat_by_a_relay_that_was_set_back_uses_up_no_replay(audited):
 
 @pytest.mark.parametrize(
     ("kind", "services", "verdict"),
-    [("slot-lost", ("order",), "green"), ("slot-lost", ("payment",), "red"), ("tea", ("order",), "red")],
+    [
+        ("offsets-lost", ("order",), "green"),
+        ("offsets-lost", ("payment",), "red"),
+        ("slot-lost", ("order",), "red"),
+    ],
 )
 def test_a_relay_that_was_set_back_explains_its_own_repeats(audited, kind, services, verdict):
     rows = audited.events(2)
@@ -270,7 +274,7 @@ def test_a_relay_that_was_set_back_explains_its_own_repeats(audited, kind, servi
 def test_a_recovery_of_long_ago_explains_nothing(audited):
     rows = audited.events(1)
     audited.settled(rows)
-    recover(audited, "slot-lost")
+    recover(audited, "offsets-lost")
     late = datetime.now(UTC) + timedelta(hours=1)
 
     body = audited.round([audited.record(rows[0], appended_at=late)])

@@ -434,6 +434,22 @@ def test_a_repeat_is_excused_by_a_recovery_right_before_it(service, seconds_befo
     assert ("1 repeats are on record" in told) == (not found)
 
 
+def test_a_repeat_that_was_asked_for_counts_beside_one_that_is_excused():
+    first = record_of(CREATED)
+    rewind = Rewind("order", "offsets-lost", "an operator", first.at)
+    replay = Replay("order", CREATED, "order-created", "0", "an operator", "a drill")
+    twice = in_log_and_reread(first._replace(offset=98, at=first.at + 1))
+    thrice = replace(
+        twice,
+        records=(*twice.records, first._replace(offset=99, at=first.at + 999)),
+        reread=(*twice.reread, Place(first.topic, first.partition, 99, first.id)),
+        rewinds=(rewind,),
+    )
+
+    assert broken(thrice) == {"S5"}
+    assert broken(replace(thrice, replays=(replay,))) == set()
+
+
 def test_what_was_sent_again_may_have_been_received_in_a_topic_that_is_gone():
     replay = Replay("order", CREATED, "order-created", "0", "an operator", "a drill")
     [receipt] = [each for each in GOOD.inbox if each.event_id == CAPTURED]

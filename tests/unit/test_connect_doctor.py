@@ -132,9 +132,10 @@ CASES = {
             "cluster": changed("order-created", records=89),
             "sight": replace(SIGHT, flushed=199 * MB),
         },
-        "fewer records than the outbox",
+        "cannot be told yet whether topic order-created was made anew",
         "warning",
     ),
+    "position hidden": ({"is_stored_known": False}, "cannot be told yet where Connect is", "warning"),
     "group": ({"cluster": UNPLACED}, "no position in 1 partitions of payment-commands", "alarm"),
     "publication": ({"tables": frozenset({"outbox"})}, "lacks dbz_heartbeat, outbox_replay", "alarm"),
     "database away": ({"sight": None}, "database orders does not answer", "alarm"),
@@ -173,15 +174,16 @@ def test_alarms_come_first():
 
 
 BEHIND = {"sight": replace(SIGHT, flushed=199 * MB)}
+ANEW = "whether topic order-created was made anew"
 
 
 @pytest.mark.parametrize(
     ("changes", "lost", "open_questions"),
     [
         ({}, [Kind.TOPIC_LOST], ()),
-        (BEHIND, [], ("order-created",)),
-        ({"status": running(ORDER, task="FAILED")}, [], ("order-created",)),
-        ({"status": running(ORDER, task="UNASSIGNED")}, [], ("order-created",)),
+        (BEHIND, [], (ANEW,)),
+        ({"status": running(ORDER, task="FAILED")}, [], (ANEW,)),
+        ({"status": running(ORDER, task="UNASSIGNED")}, [], (ANEW,)),
         ({"status": running(ORDER, "STOPPED", "UNASSIGNED")}, [], ()),
         (BEHIND | {"stored": None}, [Kind.OFFSETS_LOST], ()),
     ],
@@ -192,6 +194,15 @@ def test_only_a_relay_that_came_up_tells_whether_its_topic_lacks_records(changes
 
     assert [loss.kind for loss in losses(known, known.relays[0])] == lost
     assert undecided(known, known.relays[0]) == open_questions
+    assert bool(plans.questions(known, SERVICES)) == bool(open_questions)
+
+
+@pytest.mark.parametrize("stored", [None, 1, SIGHT.flushed])
+def test_a_position_that_may_not_be_the_newest_is_no_loss(stored):
+    known = facts(stored=stored, is_stored_known=False)
+
+    assert losses(known, known.relays[0]) == ()
+    assert undecided(known, known.relays[0]) == ("where Connect is",)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +212,7 @@ def test_only_a_relay_that_came_up_tells_whether_its_topic_lacks_records(changes
         ({"status": None, "sight": Sight(written=9)}, [Kind.SLOT_DROPPED, Kind.CONNECTOR_DELETED]),
         ({"stored": None, "sight": replace(SIGHT, wal_status="lost")}, [Kind.SLOT_LOST]),
         ({"stored": None}, [Kind.OFFSETS_LOST]),
-        ({"stored": None, "is_stored_known": False}, []),
+        ({"stored": 201 * MB, "is_stored_known": False}, [Kind.OFFSETS_AHEAD]),
     ],
 )
 def test_everything_that_was_lost_is_named_once(changes, kinds):
@@ -234,15 +245,15 @@ def test_groups_without_a_position_and_drift_are_put_right_besides():
     drifted = facts(cluster=UNPLACED, config=configuration(ORDER.connector) | {"poll.interval.ms": "500"})
 
     assert plans.plan(drifted, SERVICES) == {}
-    assert [told.partition(":")[0] for told in plans.chores(drifted)] == [
+    assert [told.partition(":")[0] for told in plans.chores(drifted, SERVICES)] == [
         "group payment has no position in some partitions",
         "order-outbox is not configured as its file says",
     ]
-    assert plans.chores(facts()) == []
+    assert plans.chores(facts(), SERVICES) == []
 
 
 def test_a_connector_that_a_recovery_left_stopped_is_started_and_a_paused_one_is_not():
-    [told] = plans.chores(facts(status=running(ORDER, "STOPPED")))
+    [told] = plans.chores(facts(status=running(ORDER, "STOPPED")), SERVICES)
 
     assert "is STOPPED" in told
-    assert plans.chores(facts(status=running(ORDER, "PAUSED", "PAUSED"))) == []
+    assert plans.chores(facts(status=running(ORDER, "PAUSED", "PAUSED")), SERVICES) == []
