@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import UnknownTopicOrPartitionError
 
+from connect import cluster
 from contracts.services import Service
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
@@ -56,7 +57,7 @@ def stored_offset(service: Service, servers: Sequence[str]) -> Stored:
 def _is_settled(consumer: KafkaConsumer, topic: str, servers: Sequence[str]) -> bool:
     """Whether every transaction that is open there now has ended; a relay's own do so in a moment."""
     partitions = _partitions(consumer, topic)
-    admin = KafkaAdminClient(bootstrap_servers=list(servers), request_timeout_ms=15_000)
+    admin = cluster.connect(servers)
     try:
         ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
     finally:

@@ -9,7 +9,7 @@ what the inbox knows.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
@@ -22,6 +22,8 @@ from runtime.environment import Environment
 from runtime.errors import SettingsError
 from runtime.logs import configure
 from runtime.waiting import until
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -40,11 +42,8 @@ def make_topics(admin: KafkaAdminClient) -> list[str]:
     return [topic.name for topic in missing]
 
 
-def check_partitions(admin: KafkaAdminClient) -> list[str]:
-    """Raises SettingsError where a topic has another number of partitions: nobody would read them all.
-
-    Answers with the topics that were looked at.
-    """
+def check_partitions(admin: KafkaAdminClient) -> None:
+    """Raises SettingsError where a topic has another number of partitions: nobody would read them all."""
     wanted = {topic.name: topic.partitions for topic in ALL_TOPICS}
     found = {each["name"]: len(each["partitions"]) for each in admin.describe_topics(list(wanted))}
     # None are told of by a broker that has not heard of a new topic yet.
@@ -54,7 +53,6 @@ def check_partitions(admin: KafkaAdminClient) -> list[str]:
             f" (topics that differ: {len(wrong)}). Their number is fixed for life: run the version that made"
             " them, say their number there and in the connectors, or begin anew with ./run reset"
         )
-    return sorted(found)
 
 
 def complete_settings(admin: KafkaAdminClient) -> list[str]:
@@ -112,7 +110,7 @@ def main() -> None:
     log.info("topics are there", made=made, completed=completed, placed=placed)
 
 
-def patiently(what: str, do: Callable[[], list[str]], *, within_seconds: float = 60) -> list[str]:
+def patiently(what: str, do: Callable[[], T], *, within_seconds: float = 60) -> T:
     """Do it, again and again while brokers are still finding each other, within a bound.
 
     A group can be placed only while none of its members is there: a worker without a position ends, and
