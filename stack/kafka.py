@@ -140,7 +140,9 @@ def command(layout: Layout, broker: str) -> tuple[str, ...]:
 
 
 def format_command(layout: Layout, broker: str, cluster_id: str) -> tuple[str, ...]:
-    tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", _file(layout, broker))
+    # One word, as the id may begin with a dash.
+    name = f"--cluster-id={cluster_id}"
+    tool = ("kafka.tools.StorageTool", "format", name, "-c", _file(layout, broker))
     return (*_java(layout), *FORMAT_OPTIONS, *tool)
 
 
