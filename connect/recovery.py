@@ -5,7 +5,7 @@ that is interrupted is found again by the next one.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,17 +16,20 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import OperationalError
 
 from connect import cluster, progress, register, sql
-from connect.client import ConnectClient
+from connect.client import ConnectClient, ConnectError
 from connect.configurations import configuration
-from connect.facts import Access, Relay, gather
+from connect.facts import Access, Facts, Relay, gather
 from connect.health import STOPPED, Verdict
 from connect.losses import POSITION_WRONG, SLOT_GONE, Kind, Loss, Recovery
 from connect.plans import RecoveryImpossible, plan, questions
 from contracts.services import ORDER, Service
 from messaging.topics import make_topics, patiently, place_groups
 from runtime.database import DatabaseLimits, connect_engine
+from runtime.errors import WaitedTooLong
 from runtime.waiting import until
 
+# A relay whose topic was made anew ends, and is back after some 10 s; a backlog may take longer.
+COME_UP_SECONDS_MAX = 60
 STOPPED_SECONDS_MAX = 60
 # A relay that is frozen, not dead, holds its slot until `wal_sender_timeout`, 10 s.
 SLOT_FREE_SECONDS_MAX = 60
@@ -51,6 +54,29 @@ class Means:
     @property
     def client(self) -> ConnectClient:
         return self.access.client
+
+
+def decided(access: Access, wanted: Sequence[Service], say: Say) -> Facts:
+    """The facts, once relays that are still coming up tell what they have lost; else as they were at last."""
+    known = gather(access)
+    if not (told := questions(known, wanted)):
+        return known
+    say(f"waiting for relays to come up, to tell of {told}")
+
+    def look_again() -> bool:
+        nonlocal known
+        known = gather(access)
+        return not questions(known, wanted)
+
+    with suppress(WaitedTooLong):
+        until(
+            look_again,
+            within_seconds=COME_UP_SECONDS_MAX,
+            every_seconds=1,
+            what="relays to come up",
+            retry_on=(ConnectError,),
+        )
+    return known
 
 
 def recover(
@@ -79,7 +105,8 @@ def recover(
 
 def _still_planned(means: Means, agreed: Mapping[Relay, Sequence[Loss]]) -> Mapping[Relay, Sequence[Loss]]:
     kinds = {relay.service: {loss.kind for loss in found} for relay, found in agreed.items()}
-    known = gather(means.access)
+    # A relay whose topic was made anew ends now and then, and then it cannot be told for a while.
+    known = decided(means.access, list(kinds), means.say)
     if told := questions(known, list(kinds)):
         raise RecoveryImpossible(f"meanwhile it cannot be told any more: {told}; ask again")
     planned = plan(known, list(kinds))

@@ -11,16 +11,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from connect import facts, operations, plans, recovery
-from connect.client import ConnectError
-from connect.facts import Access, Facts
+from connect import operations, plans, recovery
+from connect.facts import Access
 from connect.losses import Recovery
 from connect.plans import RecoveryImpossible
 from connect.recovery import Means
 from contracts.services import AUDITOR_ROLE, SERVICE, SERVICES, Service
 from runtime import logs
-from runtime.errors import WaitedTooLong
-from runtime.waiting import until
 from stack import audits, launch, postgres, record
 from stack.access import database_url, layout_of, who
 from stack.errors import NotReady
@@ -29,8 +26,6 @@ from stack.options import state_option
 
 # What a recovery needs of a stack that cannot start: databases, brokers and Connect.
 NEEDED = ("migrate", "topics", *CONNECT_WORKERS)
-# A relay whose topic was made anew ends, and is back after some 10 s; a backlog may take longer.
-COME_UP_SECONDS_MAX = 60
 
 Note = Callable[[Recovery], None]
 Repair = Callable[[Layout, Sequence[Recovery]], None]
@@ -55,7 +50,12 @@ def recover(
 
     Each loss is given to `note` before anything that tells of it is destroyed.
     """
-    known = _decided(access(layout), wanted)
+    known = recovery.decided(access(layout), wanted, click.echo)
+    if told := plans.questions(known, wanted):
+        told = f"it cannot be told yet of {told}"
+        if not plans.plan(known, wanted) and not plans.chores(known, wanted):
+            raise RecoveryImpossible(told)
+        click.echo(told)
     planned, chores = plans.plan(known, wanted), plans.chores(known, wanted)
     for relay, found in planned.items():
         for loss in found:
@@ -73,37 +73,6 @@ def recover(
     if recoveries and repair is not None:
         repair(layout, recoveries)
     return recoveries
-
-
-def _decided(ways: Access, wanted: Sequence[Service]) -> Facts:
-    """The facts, once relays that are still coming up tell what they have lost.
-
-    Raises RecoveryImpossible when they do not come up, and there is nothing else to do.
-    """
-    known = facts.gather(ways)
-    if not (told := plans.questions(known, wanted)):
-        return known
-    click.echo(f"waiting for relays to come up, to tell of {told}")
-
-    def look_again() -> bool:
-        nonlocal known
-        known = facts.gather(ways)
-        return not plans.questions(known, wanted)
-
-    try:
-        until(
-            look_again,
-            within_seconds=COME_UP_SECONDS_MAX,
-            every_seconds=1,
-            what="relays to come up",
-            retry_on=(ConnectError,),
-        )
-    except WaitedTooLong:
-        told = f"it cannot be told yet of {plans.questions(known, wanted)}"
-        if not plans.plan(known, wanted) and not plans.chores(known, wanted):
-            raise RecoveryImpossible(told) from None
-        click.echo(told)
-    return known
 
 
 @click.command("recover")
