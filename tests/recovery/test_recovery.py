@@ -171,6 +171,8 @@ def test_a_topic_that_was_deleted_is_as_it_was(kafka, system, superuser):
 
     wanted = {topic.name: topic for topic in ALL_TOPICS}
     name = "order-failed"
+    for order in [system.place(token="tok_declined") for _ in range(4)]:
+        assert system.final_status(order) == "FAILED"
     relays_of(system.layout).delete_topics(name)
     until(lambda: name not in kafka.list_topics(timeout=10).topics, within_seconds=20, what="it to go")
     order = system.place(token="tok_declined")
