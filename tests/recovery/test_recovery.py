@@ -187,7 +187,12 @@ def test_a_topic_that_was_deleted_is_as_it_was(kafka, system, superuser):
     assert all(len(partition.replicas) == 3 for partition in found.partitions.values())
     assert settings | wanted[name].all_settings == settings
     assert system.final_status(order) == "FAILED"
-    assert recovery.recover(system.layout, confirm=agree, repair=audits.after_recovery)
+    until(
+        lambda: recovery.recover(system.layout, confirm=agree, repair=audits.after_recovery),
+        within_seconds=90,
+        every_seconds=1,
+        what="rows to be old enough for a recovery to miss them in the topic",
+    )
     assert audits.left(system.layout) == [], "and what was in it"
     content(system)
 
