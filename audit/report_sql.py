@@ -8,14 +8,17 @@ LATE_SECONDS = 30
 # Each answers with (subject, count of all): as many subjects as a report shows, and how many there are.
 LOST = text("SELECT event_id::text, count(*) OVER () FROM awaited WHERE lost_at IS NOT NULL LIMIT :most")
 SKIPPED = text("SELECT event_id::text, count(*) OVER () FROM unread WHERE skipped_at IS NOT NULL LIMIT :most")
+# By the time in its id, when it was written: to an auditor that comes back after a while everything is new.
+# Where an id tells no time, by when it was noted.
 LATE = text("""
     SELECT event_id::text, count(*) OVER () FROM (
-        SELECT event_id FROM awaited
-        WHERE lost_at IS NULL AND noted_at < clock_timestamp() - make_interval(secs => :late_seconds)
-        UNION
-        SELECT event_id FROM unread
-        WHERE skipped_at IS NULL AND noted_at < clock_timestamp() - make_interval(secs => :late_seconds)
-    ) AS late LIMIT :most
+        SELECT event_id, noted_at FROM awaited WHERE lost_at IS NULL
+        UNION ALL
+        SELECT event_id, noted_at FROM unread WHERE skipped_at IS NULL
+    ) AS open
+    WHERE least(noted_at, uuid_extract_timestamp(event_id))
+          < clock_timestamp() - make_interval(secs => :late_seconds)
+    GROUP BY event_id LIMIT :most
 """)
 UNDER_WAY = text("SELECT (SELECT count(*) FROM awaited) + (SELECT count(*) FROM unread)")
 OPEN_FINDINGS = text("""

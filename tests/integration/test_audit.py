@@ -99,6 +99,15 @@ def test_what_no_relay_has_passed_yet_is_late_and_not_lost(audited):
     assert body["late"] == {"count": 1, "ids": ids(rows)}
 
 
+def test_an_event_is_late_by_its_own_age_though_the_auditor_has_only_just_noted_it(audited):
+    [row] = audited.events(1)
+    audited.do("order", "UPDATE outbox SET id = uuidv7(interval '-100 seconds') WHERE id = :id", id=row.id)
+
+    body = audited.round(passed=False)
+
+    assert (body["verdict"], body["late"]["count"]) == ("grey", 1)
+
+
 def test_what_is_found_after_all_is_lost_no_more(audited):
     rows = audited.events(1)
     audited.round()
