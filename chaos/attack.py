@@ -17,7 +17,7 @@ from chaos.history import History
 from chaos.nemesis import Nemesis
 from chaos.orders import Mix
 from chaos.report import About
-from chaos.scenario import Scenario, plan
+from chaos.scenario import Scenario, kinds, plan
 from chaos.workload import Workload
 
 WARM_UP_ORDERS, WARM_UP_RATE = 12, 4.0
@@ -111,6 +111,7 @@ def judge(attack: Attack, endpoints: Endpoints, tell: Tell) -> dict[str, Any]:
         sentence=attack.scenario.sentence,
         seed=attack.seed,
         command=attack.command,
+        kinds=kinds(attack.scenario, attack.seed),
         versions=attack.versions,
         settings={"orders": attack.orders, "rate": attack.rate, "seed": attack.seed},
     )

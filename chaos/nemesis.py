@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from confluent_kafka import KafkaException
 from kafka.errors import KafkaError
@@ -165,4 +166,8 @@ class Nemesis:
 
 
 def _shown(effect: Effect) -> str:
-    return ", ".join(f"{name} {value}" for name, value in effect.items())
+    return ", ".join(f"{name.replace('_', ' ')} {_words(value)}" for name, value in effect.items())
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

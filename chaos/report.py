@@ -30,12 +30,16 @@ RESULT, PAGE = "result.json", "report.html"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What was run. `settings` is whatever shaped it; only its hash is published."""
+    """What was run. `kinds` names the faults of a whole round, "kill: leader broker".
+
+    `settings` is whatever shaped it; only its hash is published.
+    """
 
     scenario: str
     sentence: str = ""
     seed: int
     command: str
+    kinds: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -195,5 +199,6 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["share"] = lambda value: f"{float(f'{value * 100:.2g}'):g} %"
     environment.filters["seconds"] = lambda value: "–" if value is None else f"{value:.1f} s"
     return environment.get_template("report.html.j2")

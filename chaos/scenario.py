@@ -66,3 +66,9 @@ def plan(scenario: Scenario, seed: int, seconds: float) -> list[Step]:
         if (length >= seconds and len(drawn) >= scenario.round_steps) or len(drawn) == STEPS_MAX:
             break
     return drawn
+
+
+def kinds(scenario: Scenario, seed: int) -> list[str]:
+    """The faults that a whole round has, each with whom it hits, by name."""
+    first = plan(scenario, seed, 0)
+    return sorted({str(package) for step in first for package in step.packages})

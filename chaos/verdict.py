@@ -5,7 +5,7 @@ something while they did, and every invariant had something to look at.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -57,13 +57,24 @@ def result(name: str, sentence: str, checked: int, violations: Iterable[str]) ->
     return Result(name, verdict, checked, first, found, sentence)
 
 
-def judge(results: Sequence[Result], operations: Sequence[Operation]) -> Judgement:
-    """The verdict of a run, of its invariants and its whole history, faults and all."""
+def judge(
+    results: Sequence[Result], operations: Sequence[Operation], meant: Collection[str] = ()
+) -> Judgement:
+    """The verdict of a run, of its invariants and its whole history, faults and all.
+
+    `meant` names the kinds of faults that a whole round has.
+    """
     if broken := [f"{each.name}: {each.found} violations" for each in results if each.verdict == "invalid"]:
         return Judgement("invalid", tuple(broken))
     asked = [each for each in operations if each.begin.kind != "fault"]
     faults = [each for each in operations if each.begin.kind == "fault"]
-    doubts = (*_blind(results), *_too_little(asked), *_no_faults(faults), *_quiet_faults(faults, asked))
+    doubts = (
+        *_blind(results),
+        *_too_little(asked),
+        *_no_faults(faults),
+        *_not_reached(faults, meant),
+        *_quiet_faults(faults, asked),
+    )
     return Judgement("unknown" if doubts else "valid", doubts)
 
 
@@ -115,6 +126,19 @@ def _no_faults(faults: Sequence[Operation]) -> Iterable[str]:
         yield "no fault happened"
 
 
+def _not_reached(faults: Sequence[Operation], meant: Collection[str]) -> Iterable[str]:
+    missing = sorted(set(meant) - {_kind(each) for each in faults})
+    if faults and missing:
+        yield (
+            f"{len(missing)} of {len(meant)} kinds of faults never happened ({'; '.join(missing)}):"
+            " the orders ran out before; give it more of them"
+        )
+
+
+def _kind(fault: Operation) -> str:
+    return f"{fault.begin.value.get('fault')}: {fault.begin.value.get('choice')}"
+
+
 def _counts(fault: Operation, begun: Sequence[float]) -> bool:
     """Whether a fault proves something: it was seen, and something was asked while it lasted.
 
@@ -129,8 +153,7 @@ def _quiet_faults(faults: Sequence[Operation], asked: Sequence[Operation]) -> It
     begun = sorted(each.begin.at for each in asked)
     kinds: dict[str, list[bool]] = {}
     for fault in faults:
-        name = f"{fault.begin.value.get('fault')}: {fault.begin.value.get('choice')}"
-        kinds.setdefault(name, []).append(_counts(fault, begun))
+        kinds.setdefault(_kind(fault), []).append(_counts(fault, begun))
     for name, all_of_them in kinds.items():
         if not any(all_of_them):
             yield f"{name}: in {len(all_of_them)} tries no effect was seen while something was asked"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from chaos.attack import Attack, fight, judge
+from chaos.attack import WARM_UP_ORDERS, Attack, fight, judge
 from chaos.largest import note_largest
 from chaos.scenario import SMALL_DISKS, Scenario
 from chaos.scenarios import BY_NAME, SCENARIOS
@@ -88,10 +88,11 @@ def _run(attack: Attack, system: arena.System) -> int:
     attack.folder.mkdir(parents=True, exist_ok=True)
     click.echo(
         f"{attack.scenario.name}: {attack.scenario.sentence}\n"
-        f"seed {attack.seed}, {attack.orders} orders at {attack.rate:g} a second, written to {attack.folder}"
+        f"seed {attack.seed}, {WARM_UP_ORDERS} orders to warm up, then {attack.orders}"
+        f" at {attack.rate:g} a second, written to {attack.folder}"
     )
     fought = fight(attack, system.ground, stop, click.echo)
-    click.echo(f"{fought.faults} faults, of which {fought.seen} were seen to work; {_counted(fought.counts)}")
+    click.echo(f"{fought.seen} of {_plural(fought.faults, 'fault')} seen to work; {_counted(fought.counts)}")
     if stop.is_set():
         click.echo("Interrupted: everything is healed, nothing is judged.")
         return INTERRUPTED
@@ -107,9 +108,23 @@ def _run(attack: Attack, system: arena.System) -> int:
     return EXIT_CODE[told["verdict"]]
 
 
+# As a history names them, and as people read them.
+_WORDS = {
+    "place ok": "orders placed",
+    "place fail": "orders refused",
+    "place unknown": "orders without an answer",
+    "repeat ok": "repeats answered",
+    "repeat fail": "repeats refused (as those with another body must be)",
+    "repeat unknown": "repeats without an answer",
+}
+
+
 def _counted(counts: Mapping[str, int]) -> str:
-    kinds = ("place ok", "place fail", "place unknown", "repeat ok", "repeat fail", "repeat unknown")
-    return ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
+    return ", ".join(f"{counts[kind]} {words}" for kind, words in _WORDS.items() if counts[kind])
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _versions() -> dict[str, str]:

@@ -51,7 +51,10 @@ def doctor_command(as_json: bool, state: Path) -> int:
         click.echo(f"         why:    {each.why}")
         click.echo(f"         remedy: {each.remedy}")
     if not found:
-        click.echo("All is well: every relay moves, and every topic is as it should be.")
+        click.echo(
+            "All is well with the relays: every one moves, and every topic is as it should be."
+            " ./run audit tells whether every event has arrived."
+        )
     return 1 if found else 0
 
 

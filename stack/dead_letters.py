@@ -103,16 +103,19 @@ def redrive_command(dry_run: bool, state: Path, **options: Any) -> int:
     The filters choose keys by the letter that holds them; what waits behind it follows.
     """
     wanted, names = _wanted(options)
-    held = 0
+    meant = held = 0
     for engine, consumer in _services(state, names):
         if dry_run:
-            letter_words.tell_plan(consumer.service, redrive.plan(engine, consumer, wanted))
+            queues = redrive.plan(engine, consumer, wanted)
+            letter_words.tell_plan(consumer.service, queues)
+            meant += len(queues)
         else:
-            held += letter_words.tell_redriven(
-                consumer.service, redrive.redrive(engine, consumer, wanted, by=who())
-            )
+            done = redrive.redrive(engine, consumer, wanted, by=who())
+            held += letter_words.tell_redriven(consumer.service, done)
+            meant += len(done.freed) + len(done.still_held)
         with engine.connect() as connection:
             letter_words.tell_strays(consumer.service, letters.list_waiting(connection, wanted))
+    letter_words.tell_of_nobody(meant)
     return 1 if held else 0
 
 
@@ -138,15 +141,17 @@ def discard_command(
     if not note.strip():
         raise click.BadParameter("say why", param_hint="--note")
     order_given = discard.Order(wanted, who(), note.strip(), whole_key)
-    refused = 0
+    meant = refused = 0
     for engine, consumer in _services(state, names):
         do = discard.plan if dry_run else discard.discard
         done = do(engine, consumer, order_given)
         letter_words.tell_discarded(consumer.service, done, dry_run=dry_run, follow=follow)
         refused += len(done.refused)
+        meant += len(done.letters) + len(done.refused)
         for key in done.left if follow and not dry_run else ():
             result = redrive.redrive(engine, consumer, Wanted(key=key), by=who())
             refused += letter_words.tell_redriven(consumer.service, result)
+    letter_words.tell_of_nobody(meant)
     return 1 if refused else 0
 
 

@@ -39,6 +39,12 @@ def tell_redriven(service: str, result: Redriven) -> int:
     return len(result.still_held)
 
 
+def tell_of_nobody(meant: int) -> None:
+    """What is said where a command meant nothing that is parked: a key may be mistyped."""
+    if not meant:
+        click.echo("Nothing was done: nothing that is held fits this.", err=True)
+
+
 def tell_strays(service: str, waiting: list[dict[str, Any]]) -> None:
     """What no redrive can handle."""
     if strays := [letter for letter in waiting if letter["state"] == "stray"]:

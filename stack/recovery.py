@@ -87,6 +87,8 @@ def recover_command(service: str | None, dry_run: bool, yes: bool, state: Path) 
     with 1 when events are missing all the same.
     """
     logs.configure("recovery", logging.WARNING)
+    # What its client cannot do is raised; what it logs beside that it has tried again.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     wanted = [SERVICE[service]] if service else SERVICES
     with _enough_running(state) as layout:
         confirm = partial(_confirm, dry_run=dry_run, yes=yes)

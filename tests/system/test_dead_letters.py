@@ -55,6 +55,8 @@ def test_a_poison_message_holds_its_key_and_nothing_else(system, produce):
     assert letters(system, key) == []
     [kept] = system.query("order", f"SELECT outcome, note FROM dead_letters WHERE key = '{key}'")
     assert kept == ("discarded", "a test's")
+    again = system.run("dead-letters", "redrive", "--key", key)
+    assert (again.returncode, "nothing that is held fits" in again.stderr) == (0, True)
 
 
 def test_a_record_without_an_id_is_kept_for_people(system, produce):

@@ -12,7 +12,7 @@ from chaos import orders, scenarios
 from chaos.answers import ASKS_MAX, Answer, follow_ups, outcome_of
 from chaos.cluster import java_hash, partition_of
 from chaos.orders import Errand, Fate
-from chaos.scenario import plan
+from chaos.scenario import kinds, plan
 from chaos.targets import Choice, KafkaNames, NothingToHit, Target, choose
 from web.problems import answer_with_problems
 
@@ -55,6 +55,13 @@ def test_a_short_run_still_does_every_fault_of_its_table_once():
         "group-coordinator broker",
         "controller broker",
     }
+
+
+def test_the_kinds_of_a_round_are_those_that_its_plan_strikes():
+    assert kinds(scenarios.BY_NAME["poison"], 1) == [
+        "park and redrive: member inventory worker",
+        "poison: member worker",
+    ]
 
 
 def test_a_random_mix_rests_at_times():

@@ -602,6 +602,16 @@ def test_who_asks_again_until_the_answer_is_known_has_asked_once():
     assert judge(GOOD_RESULTS, [*for_ever, a_fault()]).verdict == "unknown"
 
 
+def test_a_round_that_was_cut_short_is_unknown_and_says_what_is_missing():
+    done = f"{a_fault().begin.value['fault']}: {a_fault().begin.value['choice']}"
+
+    judgement = judge(GOOD_RESULTS, a_run(a_fault()), [done, "kill: controller broker"])
+
+    assert judgement.verdict == "unknown"
+    assert "1 of 2 kinds of faults never happened (kill: controller broker)" in judgement.reasons[0]
+    assert judge(GOOD_RESULTS, a_run(a_fault()), [done]).verdict == "valid"
+
+
 def test_a_fault_now_and_then_may_find_nobody():
     worked = [a_fault(at=n / 10) for n in range(10)]
 
