@@ -45,6 +45,6 @@ def conclude_again(folder: Path, about: About) -> dict[str, Any]:
 def _publish(folder: Path, about: About, evidence: Evidence) -> dict[str, Any]:
     history = operations(read(folder / HISTORY))
     results = check(evidence, history)
-    judgement = judge(results, history, about.kinds)
+    judgement = judge(results, history)
     run = Run(about=about, operations=history, evidence=evidence, results=results, judgement=judgement)
     return report.write(folder, run)

@@ -23,7 +23,7 @@ from chaos.drawing import draw
 from chaos.evidence import Evidence
 from chaos.history import Operation
 from chaos.measures import Series, Struck, percentile
-from chaos.verdict import Judgement, Result, is_as_meant
+from chaos.verdict import Judgement, Result, is_as_meant, not_tried
 
 RESULT, PAGE = "result.json", "report.html"
 
@@ -93,6 +93,7 @@ def summary(run: Run, struck: Sequence[Struck]) -> dict[str, Any]:
         "bounds": _bounds(run, len(placed), sum(bool(each.effect) for each in struck)),
         "operations": _operations(run.operations),
         "faults": _by_kind(struck),
+        "not_tried": not_tried(run.operations, run.about.kinds),
         "invariants": [_invariant(each) for each in run.results],
         "versions": dict(run.about.versions),
         "machine": machine(),

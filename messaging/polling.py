@@ -1,4 +1,4 @@
-"""The message worker's loop: poll, process, then commit the offsets."""
+"""The message worker's loop: poll, process, and now and then commit the offsets."""
 
 import itertools
 import threading
@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 RECORDS_PER_BATCH = 500
 SEE_EVERY_SECONDS = 1.0
+# A commit of offsets costs the brokers as much as a batch of messages.
+BOOKMARK_EVERY_SECONDS = 1.0
 KEY_CHARACTERS_MAX = 200  # an order id has 36; what is longer is parked, under a key that an index takes
 POLL_SECONDS_MAX = 120
 # How long a batch is tried while the database fails; then the process ends, before its group gives it up.
@@ -76,6 +78,8 @@ class MessageWorker:
         self._watches = watches
         self._seen: set[str] = set()
         self._saw_at = 0.0
+        self._places: dict[TopicPartition, OffsetAndMetadata] = {}
+        self._bookmarked_at = 0.0
         self._polled_at = 0.0
         self._joined = False
 
@@ -89,7 +93,10 @@ class MessageWorker:
                 self._joined = self._joined or bool(self._consumer.assignment())
                 if records:
                     self._work(records)
+                if time.monotonic() - self._bookmarked_at >= BOOKMARK_EVERY_SECONDS:
+                    self._bookmark()
         finally:
+            self._bookmark()
             self._consumer.close(autocommit=False)
 
     def problems(self) -> dict[str, str]:
@@ -104,7 +111,7 @@ class MessageWorker:
         self._watch({partition.topic for partition in watched})
         messages = [delivery(r) for p, batch in records.items() if p not in watched for r in batch]
         if not messages or self._process(messages):
-            self._commit(records)
+            self._pass(records)
 
     def _watch(self, topics: set[str]) -> None:
         """Pass on which topics gave a sign of life, once a second at most."""
@@ -128,12 +135,23 @@ class MessageWorker:
                 return False
         return True
 
-    def _commit(self, records: Records) -> None:
-        """Only a bookmark: when it is lost, the records come again and the inbox knows them."""
-        offsets = {
+    def _pass(self, records: Records) -> None:
+        """Remember where the next bookmark goes."""
+        self._places |= {
             partition: OffsetAndMetadata(batch[-1].offset + 1, "", batch[-1].leader_epoch)
             for partition, batch in records.items()
         }
+
+    def _bookmark(self) -> None:
+        """Commit how far this worker is in what is its own: what comes again the inbox knows.
+
+        A partition that has gone to another worker is that one's to commit.
+        """
+        mine = self._consumer.assignment()
+        offsets = {partition: place for partition, place in self._places.items() if partition in mine}
+        self._places, self._bookmarked_at = {}, time.monotonic()
+        if not offsets:
+            return
         try:
             self._consumer.commit(offsets)
         except (CommitFailedError, KafkaError) as error:

@@ -123,10 +123,9 @@ def has_unanswered(state: SagaState) -> bool:
 
 
 def _is_past_pivot(definition: Definition, state: SagaState) -> bool:
-    return any(
-        definition.by_name[name].pivot and step.progress is Progress.DONE
-        for name, step in state.steps.items()
-    )
+    """Beside other steps the pivot is passed when all of them are done: until then each can be undone."""
+    done = {name for name, step in state.steps.items() if step.progress is Progress.DONE}
+    return all(step.name in done for step in definition.pivot)
 
 
 def _direction(state: SagaState) -> SagaStatus:

@@ -8,7 +8,8 @@
 
 A saga goes down the table; a step that fails, a deadline that passes or a customer who cancels turns it
 round, and it comes back up undoing. After the pivot it can only go on. Steps inside `Parallel` are asked
-for together. A definition that could lose its way does not build: `InvalidDefinition` says why.
+for together; where the pivot is one of them, it is passed when all are done. A definition that could lose
+its way does not build: `InvalidDefinition` says why.
 """
 
 import hashlib
@@ -116,6 +117,11 @@ class Definition:
     def groups(self) -> tuple[tuple[Step, ...], ...]:
         """The steps that are asked for together, in order."""
         return tuple(each.steps if isinstance(each, Parallel) else (each,) for each in self.steps)
+
+    @cached_property
+    def pivot(self) -> tuple[Step, ...]:
+        """The group that the pivot is in: once all of it is done the saga only goes on."""
+        return next(group for group in self.groups if any(step.pivot for step in group))
 
     @cached_property
     def by_name(self) -> dict[str, Step]:

@@ -18,7 +18,9 @@ def _lines(definition: Definition) -> Iterator[str]:
         good = " & ".join(step.success.type for step in group)
         yield f"{_name(group)} --> {after} : {good}"
         if _undone(group):
-            yield f"{_name(group)} --> {_back(groups, place)} : {_bad(group)}"
+            # Where one of several says no, the others may have been done.
+            turned = f"undo_{_name(group)}" if len(group) > 1 else _back(groups, place)
+            yield f"{_name(group)} --> {turned} : {_bad(group)}"
             yield f"{_name(group)} --> undo_{_name(group)} : expired or cancelled"
             undone = " & ".join(step.undo.success.type for step in group if step.undo)
             yield f"undo_{_name(group)} --> {_back(groups, place)} : {undone}"

@@ -46,8 +46,6 @@ def _pivot(definition: "Definition") -> Iterator[str]:
     if len(pivots) != 1:
         yield f"exactly one step is the pivot, not {len(pivots)}"
         return
-    if len(definition.groups[pivots[0]]) > 1:
-        yield "the pivot stands alone in its group"
     for place, group in enumerate(definition.groups):
         for step in group:
             if place <= pivots[0] and step.undo is None:

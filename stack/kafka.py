@@ -49,6 +49,8 @@ SETTINGS = {
     "controller.quorum.election.backoff.max.ms": "300",
     "leader.imbalance.check.interval.seconds": "20",
     "group.initial.rebalance.delay.ms": "0",
+    # A relay begins its next transaction while the last one's end is still being written, and asks again.
+    "add.partitions.to.txn.retry.backoff.ms": "1",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "2000",
     # Small, since three brokers share one machine.
     "log.cleaner.dedupe.buffer.size": "4194304",

@@ -112,6 +112,15 @@ GRANT SELECT, INSERT ON saga_log TO {app};
 GRANT SELECT, INSERT, UPDATE, DELETE ON saga_expiries TO {app};
 """
 
+# There an order waits for one answer at a time.
+_ONE_AT_A_TIME = """
+DO $$ BEGIN
+    IF EXISTS (SELECT 1 FROM sagas WHERE version > 1 AND status NOT IN ('COMPLETED', 'COMPENSATED')) THEN
+        RAISE EXCEPTION 'orders are under way on a version of their saga that was not known then';
+    END IF;
+END $$
+"""
+
 # The way back knows only what an order waited for then; what waits for a person waited for nothing there.
 _ORDERS_DOWN = """
 ALTER TABLE orders DROP CONSTRAINT ck_orders_token_forgotten;
@@ -140,5 +149,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(_ONE_AT_A_TIME)
     count_in_the_table(ORDER, "orders", "id")
     op.execute(_ORDERS_DOWN)

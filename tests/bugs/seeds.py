@@ -186,7 +186,8 @@ def offsets_before_processing():
         return hasty
 
     def work(self, records):
-        self._commit(records)
+        self._pass(records)
+        self._bookmark()
         self._process([polling.delivery(r) for p, batch in records.items() for r in batch if counts(self, p)])
 
     def counts(self, partition):

@@ -88,8 +88,8 @@ def test_the_timeline_tells_commands_and_replies_with_their_events(orders, order
         ("begun", None),
         ("event", "order.created.v1"),
         ("command", "payment.charge.v1"),
-        ("reply", "payment.captured.v1"),
         ("command", "inventory.reserve.v1"),
+        ("reply", "payment.captured.v1"),
     ]
     assert all(entry.event_id for entry in timeline.entries[1:])
     assert timeline.awaits == ["reserve"]
@@ -135,9 +135,9 @@ def test_a_person_tries_again_and_the_note_is_kept(orders, stuck):
     answer = act(orders, stuck, "retry", json={"note": "the gateway is back", "by": "ada"})
 
     timeline = Timeline.model_validate(answer.get_json())
-    noted, sent = timeline.entries[-2:]
+    noted, *sent = timeline.entries[-3:]
     assert (noted.kind, noted.actor, noted.note) == ("retry", "ada", "the gateway is back")
-    assert (sent.kind, sent.attempt) == ("command", 2)
+    assert {(each.kind, each.attempt) for each in sent} == {("command", 2)}
     assert timeline.saga.state == "RUNNING"
     assert "the gateway is back" not in orders.get(f"/orders/{stuck}/timeline").get_data(as_text=True)
     assert orders.get(f"/orders/{stuck}").get_json()["needs_attention"] is False

@@ -17,7 +17,7 @@ from contracts.messages import Command, Reply
 from saga import advance, fence
 from saga.fence import FenceState, Verdict
 from saga.state import AWAITED
-from tests.simulation.world import World
+from tests.simulation.world import IN_A_ROW, SIDE_BY_SIDE, World
 
 RUNS, MANY_RUNS = 2_000, 10_000
 MUTANT_RUNS = 10_000
@@ -32,8 +32,9 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.world = self.world_of()
 
-    @initialize(sagas=st.integers(1, 2))
-    def sagas_begin(self, sagas):
+    @initialize(sagas=st.integers(1, 2), definition=st.sampled_from([IN_A_ROW, SIDE_BY_SIDE]))
+    def sagas_begin(self, sagas, definition):
+        self.world.definition = definition
         for _ in range(sagas):
             self.world.begin()
 

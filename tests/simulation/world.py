@@ -29,7 +29,7 @@ from contracts.messages import (
 )
 from saga import advance
 from saga.advance import Answer, Move
-from saga.definition import Definition, Operation, Retry, Step, Undo
+from saga.definition import Definition, Operation, Parallel, Retry, Step, Undo
 from saga.fence import Fence, Verdict, admit, judge, settle
 from saga.state import FINAL, Cause, SagaState, SagaStatus, Why
 
@@ -46,41 +46,38 @@ BAD = {
     ("reserve", False): StockRejected,
 }
 # Refused actions are tried once more here, so that answers to two tries can be confused.
-DEFINITION = Definition(
-    "simulated",
-    version=1,
-    steps=(
-        Step(
-            ChargePayment,
-            success=PaymentCaptured,
-            failure=PaymentDeclined,
-            deadline_seconds=60,
-            retry=Retry(attempts=1, first_seconds=5),
-            undo=Undo(
-                RefundPayment,
-                success=PaymentRefunded,
-                failure=PaymentRefundFailed,
-                deadline_seconds=60,
-                retry=Retry(attempts=1, first_seconds=5),
-            ),
-        ),
-        Step(
-            ReserveStock,
-            success=StockReserved,
-            failure=StockRejected,
-            deadline_seconds=60,
-            retry=Retry(attempts=1, first_seconds=5),
-            pivot=True,
-            undo=Undo(ReleaseStock, success=StockReleased, deadline_seconds=60),
-        ),
+CHARGE = Step(
+    ChargePayment,
+    success=PaymentCaptured,
+    failure=PaymentDeclined,
+    deadline_seconds=60,
+    retry=Retry(attempts=1, first_seconds=5),
+    undo=Undo(
+        RefundPayment,
+        success=PaymentRefunded,
+        failure=PaymentRefundFailed,
+        deadline_seconds=60,
+        retry=Retry(attempts=1, first_seconds=5),
     ),
 )
+RESERVE = Step(
+    ReserveStock,
+    success=StockReserved,
+    failure=StockRejected,
+    deadline_seconds=60,
+    retry=Retry(attempts=1, first_seconds=5),
+    pivot=True,
+    undo=Undo(ReleaseStock, success=StockReleased, deadline_seconds=60),
+)
+IN_A_ROW = Definition("simulated", version=1, steps=(CHARGE, RESERVE))
+SIDE_BY_SIDE = Definition("simulated", version=2, steps=(Parallel((CHARGE, RESERVE)),))
 
 
 @dataclass
 class World:
     """Sagas, participants, and all that was ever sent between them."""
 
+    definition: Definition = SIDE_BY_SIDE
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     sagas: dict[UUID, tuple[SagaState, int]] = field(default_factory=dict)
     read_by: dict[int, tuple[SagaState, int]] = field(default_factory=dict)
@@ -96,7 +93,7 @@ class World:
 
     def begin(self) -> None:
         saga_id = UUID(int=len(self.sagas) + 1)
-        move = advance.begin(DEFINITION, saga_id, self.now)
+        move = advance.begin(self.definition, saga_id, self.now)
         self.sagas[saga_id] = (move.state, 1)
         self._send(move)
 
@@ -118,28 +115,28 @@ class World:
         return self.sagas[saga_id][1] == revision
 
     def take(self, read: tuple[SagaState, int], reply: Reply) -> None:
-        answer = Answer(DEFINITION.routes[reply.type], reply.epoch)
-        move = advance.take(DEFINITION, read[0], answer, self.now)
+        answer = Answer(self.definition.routes[reply.type], reply.epoch)
+        move = advance.take(self.definition, read[0], answer, self.now)
         last_try = read[0].steps[answer.route.step].epoch if move else reply.epoch
         assert reply.epoch == last_try, "an answer to an earlier try counted"
         self.write(read, move)
 
     def cancel(self, saga_id: UUID) -> None:
         state = self.sagas[saga_id]
-        self.write(state, advance.cancel(DEFINITION, state[0], Cause(Why.CANCELLED), self.now))
+        self.write(state, advance.cancel(self.definition, state[0], Cause(Why.CANCELLED), self.now))
 
     def retry(self, saga_id: UUID) -> None:
         state = self.sagas[saga_id]
-        self.write(state, advance.retry(DEFINITION, state[0], self.now))
+        self.write(state, advance.retry(self.definition, state[0], self.now))
 
     def pass_time(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
         for state in list(self.sagas.values()):
-            self.write(state, advance.elapse(DEFINITION, state[0], self.now))
+            self.write(state, advance.elapse(self.definition, state[0], self.now))
 
     def compensate(self, saga_id: UUID) -> None:
         state = self.sagas[saga_id]
-        self.write(state, advance.cancel(DEFINITION, state[0], Cause(Why.OPERATOR), self.now))
+        self.write(state, advance.cancel(self.definition, state[0], Cause(Why.OPERATOR), self.now))
 
     def park(self, place: int) -> None:
         """A participant sets a command aside, and says so: it is not handled before a redrive."""
@@ -153,7 +150,7 @@ class World:
 
     def _send(self, move: Move) -> None:
         for send in move.sends:
-            kind = DEFINITION.by_name[send.step].way(send.operation).command
+            kind = self.definition.by_name[send.step].way(send.operation).command
             self._append(_command(kind, move.state.saga_id, send.epoch))
 
     # ── the log
