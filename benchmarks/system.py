@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -153,10 +153,11 @@ class Feeder:
 
 
 @contextmanager
-def bench(name: str) -> Iterator[Bench]:
+def bench(name: str, *, local_gateway: bool = False) -> Iterator[Bench]:
+    """A system of its own; with `local_gateway`, a charge is a local write of the executor's process."""
     with (
         launch.temporary(name) as wish,
-        launch.running(wish, Console(stderr=True)) as started,
+        launch.running(replace(wish, local_gateway=local_gateway), Console(stderr=True)) as started,
         tempfile.TemporaryDirectory() as folder,
     ):
         layout = prey.layout_of(wish.state, started)

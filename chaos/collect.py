@@ -3,9 +3,11 @@
 Services could be wrong about themselves; their tables, the topics and the gateway's ledger are what counts.
 """
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
@@ -44,6 +46,7 @@ from runtime.database import DatabaseLimits, connect_engine
 TOPICS = (*(topic.name for topic in MESSAGE_TOPICS), CANARY.name)
 READ_SECONDS_MAX = 600.0
 _ASK_SECONDS = 10
+_LEDGER_FILE = "sqlite:"
 _PATIENT = DatabaseLimits(statement_ms=300_000, idle_in_transaction_ms=300_000)
 
 # What is read of each service's database: the statement, and the rows it makes.
@@ -161,13 +164,21 @@ def _read_all(servers: str) -> tuple[Record, ...]:
 
 
 def _read_gateway(url: str | None) -> tuple[GatewayEntry, ...] | None:
-    """The gateway's own ledger, page by page."""
+    """The gateway's own ledger, page by page where it answers HTTP."""
     if url is None:
         return None
+    if url.startswith(_LEDGER_FILE):
+        return _ledger(url.removeprefix(_LEDGER_FILE))
     entries: list[GatewayEntry] = []
     while page := _page(url, entries[-1].number if entries else 0):
         entries += page
     return tuple(entries)
+
+
+def _ledger(path: str) -> tuple[GatewayEntry, ...]:
+    """Read by itself, and not through the gateway's code: that might be what is wrong."""
+    with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        return tuple(map(GatewayEntry._make, connection.execute(queries.GATEWAY_LEDGER)))
 
 
 def _page(url: str, after: int) -> list[GatewayEntry]:

@@ -42,8 +42,9 @@ class Endpoints:
     """Where a system is, ours or a user's own; keys are the names of services.
 
     `databases` are URLs with credentials of a role that may read every table; `audit` is the auditor's, where
-    recoveries are on record (None: nobody excuses a repeat by one). `strangers` are the sources (`ce_source`)
-    of records that somebody wrote past the outbox on purpose.
+    recoveries are on record (None: nobody excuses a repeat by one). `gateway` is a URL, or
+    `sqlite:PATH` of the ledger of one without a process of its own (None: it is not asked). `strangers` are
+    the sources (`ce_source`) of records that somebody wrote past the outbox on purpose.
     """
 
     bootstrap_servers: str

@@ -93,3 +93,7 @@ STOCK_MOVES = text("""
 """)
 
 RESERVATIONS = text("SELECT order_id::text, status, items FROM reservations ORDER BY order_id")
+
+# ── the gateway's ledger, where it is a file: SQLite's own text
+
+GATEWAY_LEDGER = "SELECT number, key, operation, amount, declined FROM operations ORDER BY number"

@@ -21,7 +21,10 @@ from messaging.errors import is_messages_own
 from payment import handlers, queries
 from payment.gateway import ANSWER_SECONDS, CONNECT_SECONDS, Gateway, HttpGateway, Outcome, OutcomeUnknown
 from payment.handlers import Result, Unanswered
+from payment.local_gateway import LocalGateway
 from payment.models import Operation
+from payment.simulated_cards import Cards
+from payment.simulated_ledger import Ledger
 from runtime.database import connect_engine, database_url
 from runtime.environment import Environment, instance_name
 from runtime.health import serve_health
@@ -32,6 +35,7 @@ from runtime.waiting import Backoff
 log = structlog.get_logger(__name__)
 
 CALLS_AT_ONCE = 16
+LOCAL = "sqlite:"  # before the path of a ledger: the gateway is in this process
 STORE_SECONDS = 16.0  # how long it may take until an answer is stored
 SWEEP_SECONDS = 1.0  # how long an intent whose wake-up was lost may wait
 # Money whose fate is not known is never given up: it is asked for ever more slowly, and shows as UNKNOWN.
@@ -177,10 +181,21 @@ def listen(url: str, wake: threading.Event, stop: threading.Event) -> None:
             stop.wait(1.0)
 
 
+def gateway_at(url: str, answer_seconds: float, failure_rate: float, stop: threading.Event) -> Gateway:
+    """The adapter for a URL: `sqlite:PATH` is a gateway in this process, and any other speaks HTTP.
+
+    A share `failure_rate` (0 to 1) of good charges is declined in this process; elsewhere that is not ours.
+    """
+    if url.startswith(LOCAL):
+        return LocalGateway(Cards(Ledger(url.removeprefix(LOCAL)), failure_rate), stop)
+    return HttpGateway(url, CALLS_AT_ONCE, answer_seconds)
+
+
 def main() -> None:
     environment = Environment()
     url = database_url(environment)
-    gateway_url = environment.text("GATEWAY_URL")
+    gateway_url = environment.url("GATEWAY_URL", "http://", "https://", LOCAL)
+    failure_rate = environment.rate("PAYMENT_FAILURE_RATE")
     answer_seconds = environment.whole("GATEWAY_TIMEOUT_SECONDS", int(ANSWER_SECONDS), low=1)
     health_bind = environment.bind("HEALTH_BIND")
     environment.check()
@@ -188,7 +203,7 @@ def main() -> None:
     stop = stop_requested()
     engine = connect_engine(url, process="payment-executor", connections=2)
     name = instance_name("payment-executor")
-    gateway = HttpGateway(gateway_url, CALLS_AT_ONCE, answer_seconds)
+    gateway = gateway_at(gateway_url, answer_seconds, failure_rate, stop)
     executor = Executor(engine, gateway, name, stop, lease_seconds(answer_seconds))
     plain_url = url.set(drivername="postgresql").render_as_string(hide_password=False)
     threading.Thread(target=listen, args=(plain_url, executor.wake, stop), daemon=True).start()

@@ -1,68 +1,33 @@
 """A payment gateway for trying things out: a process of its own, with a ledger of its own.
 
 `python -m payment.simulated_gateway`. It stands outside the system, so it shares nothing with the
-payment service but HTTP and the way webhooks are signed. The token says how a charge goes (TOKENS), and a
-share PAYMENT_FAILURE_RATE of good charges is declined too, always the same ones. Every operation is kept
-under its idempotency key, so a repeated call gets the first one's answer.
+payment service but HTTP and the way webhooks are signed. What becomes of a call is for
+payment/simulated_cards.py to say; here it is said over HTTP.
 """
 
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 from types import MappingProxyType
-from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from pydantic import BaseModel
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from payment.simulated_cards import Cards, Fate, Silence
 from payment.simulated_ledger import Ledger
 from payment.simulated_webhooks import WebhookSender
-from runtime.chance import happens
 from runtime.environment import Environment
 from runtime.logs import configure
 from runtime.stopping import stop_requested
 
-SLOW_SECONDS = 1.5
 HANG_SECONDS = 20.0  # longer than any client waits
 ENTRIES_MAX = 1000
+_STATUS: Mapping[Silence, int] = MappingProxyType(
+    {Silence.ERROR: 500, Silence.FOR_EVER: 503, Silence.HANG: 504}
+)
 
 Answer = Response | tuple[Response, int]
-
-
-class First(Enum):
-    """What is wrong with the first call of a key; the ones after it are answered."""
-
-    ERROR = auto()  # an error, and nothing is done
-    HANG = auto()  # no answer, and nothing is done
-    DO_AND_HANG = auto()  # no answer, but it is done
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """How charges of a token go."""
-
-    declined: str | None = None
-    refund_declined: str | None = None
-    seconds: float = 0.0
-    first: First | None = None
-    silent: bool = False  # nothing is done, and nobody is ever told
-
-
-TOKENS: Mapping[str, Card] = MappingProxyType(
-    {
-        "tok_ok": Card(),
-        "tok_declined": Card(declined="the card was declined"),
-        "tok_slow": Card(seconds=SLOW_SECONDS),
-        "tok_timeout_charged": Card(first=First.DO_AND_HANG),
-        "tok_timeout_not_charged": Card(first=First.HANG),
-        "tok_error_then_ok": Card(first=First.ERROR),
-        "tok_refund_refused": Card(refund_declined="this card takes no refunds"),
-        "tok_unknown_for_ever": Card(silent=True),
-    }
-)
-_NO_CARD = Card(declined="the token is not known")
 
 
 class Charge(BaseModel):
@@ -79,52 +44,32 @@ class Refund(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SimulatedGateway:
-    """What the gateway does with a call. Whatever waits, waits on `stop`, and for a while only."""
+    """What the gateway says to a call. Whatever waits, waits on `stop`, and for a while only."""
 
-    ledger: Ledger
-    failure_rate: float
+    cards: Cards
     webhooks: WebhookSender
     stop: threading.Event
 
     def charge(self, key: str, wanted: Charge) -> Answer:
-        card = TOKENS.get(wanted.token, _NO_CARD)
-        first = card.first if self.ledger.first_call(key, wanted.token) else None
-        if card.silent or first is First.ERROR:
-            return _failed(503 if card.silent else 500)
-        if first is First.HANG:
-            return self._hang()
-        declined = card.declined or self._bad_luck(key)
-        told = self._told(key, *self.ledger.keep_charge(key, wanted.amount, wanted.currency, declined))
-        if first is First.DO_AND_HANG:
-            return self._hang()
-        self.stop.wait(card.seconds)
-        return told
+        return self._done(key, self.cards.charge(key, wanted.amount, wanted.currency, wanted.token))
 
     def refund(self, key: str, wanted: Refund) -> Answer:
-        declined = self._card_of(wanted.charge).refund_declined
-        kept = self.ledger.keep_refund(key, wanted.amount, wanted.currency, wanted.charge, declined)
-        return self._told(key, *kept)
+        return self._done(key, self.cards.refund(key, wanted.amount, wanted.currency, wanted.charge))
 
     def find(self, key: str) -> Answer:
-        if self._card_of(key).silent:
-            return _failed(503)
-        found = self.ledger.find(key)
-        return jsonify(found) if found else (jsonify(error="unknown key"), 404)
+        return self._told(self.cards.find(key))
 
-    def _card_of(self, key: str) -> Card:
-        return TOKENS.get(self.ledger.token_of(key) or "", _NO_CARD)
+    def _done(self, key: str, fate: Fate) -> Answer:
+        if fate.entry and fate.is_new:
+            self.webhooks.tell(key, fate.entry._asdict())
+        return self._told(fate)
 
-    def _bad_luck(self, key: str) -> str | None:
-        return "a simulated failure" if happens(f"charge {key}", self.failure_rate) else None
-
-    def _told(self, key: str, entry: Mapping[str, Any], new: bool) -> Response:
-        if new:
-            self.webhooks.tell(key, entry)
-        return jsonify(entry)
-
-    def _hang(self) -> Answer:
-        self.stop.wait(HANG_SECONDS)
-        return _failed(504)
+    def _told(self, fate: Fate) -> Answer:
+        if fate.silence:
+            self.stop.wait(HANG_SECONDS if fate.silence is Silence.HANG else 0)
+            return jsonify(error="the gateway does not say"), _STATUS[fate.silence]
+        self.stop.wait(fate.seconds)
+        return jsonify(fate.entry._asdict()) if fate.entry else (jsonify(error="unknown key"), 404)
 
 
 def create_app(gateway: SimulatedGateway) -> Flask:
@@ -148,13 +93,9 @@ def create_app(gateway: SimulatedGateway) -> Flask:
     @app.get("/operations")
     def list_operations() -> Answer:
         after = request.args.get("after", 0, type=int)
-        return jsonify(operations=gateway.ledger.entries(after, ENTRIES_MAX))
+        return jsonify(operations=gateway.cards.ledger.entries(after, ENTRIES_MAX))
 
     return app
-
-
-def _failed(status: int) -> Answer:
-    return jsonify(error="the gateway does not say"), status
 
 
 class _KeepAlive(WSGIRequestHandler):
@@ -177,7 +118,7 @@ def main() -> None:
     configure("gateway")
     stop = stop_requested()
     webhooks = WebhookSender(webhook_url, secrets, stop)
-    app = create_app(SimulatedGateway(Ledger(path), failure_rate, webhooks, stop))
+    app = create_app(SimulatedGateway(Cards(Ledger(path), failure_rate), webhooks, stop))
     server = make_server(host, port, app, threaded=True, request_handler=_KeepAlive)
     threading.Thread(target=webhooks.run, name="webhooks", daemon=True).start()
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()

@@ -32,6 +32,14 @@ class Environment:
             return ""
         return value
 
+    def url(self, name: str, *beginnings: str) -> str:
+        """What begins as one of these, `http://` say, and goes on; it has no default."""
+        value = self.text(name)
+        if value and not any(value.startswith(each) and value != each for each in beginnings):
+            forms = " or ".join(f"{each}…" for each in beginnings)
+            self._problems.append(f"{name}={value!r} is not {forms}")
+        return value
+
     def whole(self, name: str, default: int, *, low: int = 0) -> int:
         return self._number(name, int, default, low, None)
 

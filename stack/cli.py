@@ -128,6 +128,7 @@ def logs_command(name: str, follow: bool, lines: int, state: Path) -> None:
 @click.option("--only", multiple=True, help="This node and what it waits for.")
 @click.option("--slot-wal-keep-mb", type=click.IntRange(1), help="How much WAL a slot may hold back.")
 @click.option("--detour", is_flag=True, help="A proxy between clients and brokers.")
+@click.option("--local-gateway", is_flag=True, help="The gateway in the executor's process.")
 def supervise(state: Path, port_offset: int, failures: float, deadline: int, **shape: Any) -> int:
     """Be the parent of a stack, in the foreground."""
     logs.configure("stack")

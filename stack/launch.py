@@ -27,15 +27,7 @@ from stack.record import StackRecord
 STOP_SECONDS_MAX = 60
 PORTS_FREE_SECONDS_MAX = 6
 # What `reset` forgets; other folders under the state folder are other stacks'.
-DATA = (
-    "kafka",
-    "logs",
-    "secrets",
-    "webhook",
-    "gateway.sqlite*",
-    "postgres.*",
-    "state.json*",
-)
+DATA = ("kafka", "logs", "secrets", "webhook", "gateway.sqlite*", "postgres.*", "state.json*")
 
 # The lock of a temporary folder's owner.
 OWNER = "owner.lock"
@@ -53,6 +45,8 @@ class Wish:
     slot_wal_keep_mb: int | None = None  # None: what the disk allows
     # A proxy between clients and brokers and between brokers, for faults of the network.
     detour: bool = False
+    # The gateway in the executor's process, where no second HTTP server is to be measured.
+    local_gateway: bool = False
 
     def layout(self, find_java: Callable[[], str]) -> Layout:
         cache, program = cache_folder(), find_java()
@@ -69,6 +63,7 @@ class Wish:
             order_deadline_seconds=self.deadline_seconds,
             rate_limit=options.rate_limit(),
             detour=self.detour,
+            local_gateway=self.local_gateway,
         )
 
     def parent_command(self) -> list[str]:
@@ -76,6 +71,7 @@ class Wish:
         options += ["--failures", str(self.failure_rate), "--deadline", str(self.deadline_seconds)]
         options += ["--slot-wal-keep-mb", str(self.slot_wal_keep_mb)] if self.slot_wal_keep_mb else []
         options += ["--detour"] if self.detour else []
+        options += ["--local-gateway"] if self.local_gateway else []
         options += [part for name in self.only for part in ("--only", name)]
         return [sys.executable, "-P", "-m", "stack", "supervise", *options]
 

@@ -42,6 +42,8 @@ class Layout:
     rate_limit: str = "off"
     # Clients reach the brokers, and brokers one another, through a proxy that can make the network bad.
     detour: bool = False
+    # The gateway is in the executor's process, and has no node: for benchmarks of the way of an order.
+    local_gateway: bool = False
 
     @property
     def secrets(self) -> Path:
@@ -50,6 +52,15 @@ class Layout:
     @property
     def shared_with_gateway(self) -> Path:
         return self.state / "webhook"
+
+    @property
+    def gateway_ledger(self) -> Path:
+        return self.state / "gateway.sqlite"
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the executor calls the gateway, and where the gateway's own ledger can be read."""
+        return f"sqlite:{self.gateway_ledger}" if self.local_gateway else self.url("gateway")
 
     @property
     def logs(self) -> Path:

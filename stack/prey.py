@@ -41,7 +41,8 @@ TWIN_STOP_SECONDS = 10
 def layout_of(state: Path, now: StackRecord) -> Layout:
     """The layout of a stack that runs."""
     detour = any(node.kind is Kind.PROXY for node in now.nodes)
-    return Layout(state=state, port_offset=now.port_offset, detour=detour)
+    local = all(node.kind is not Kind.GATEWAY for node in now.nodes)
+    return Layout(state=state, port_offset=now.port_offset, detour=detour, local_gateway=local)
 
 
 def ground_of(layout: Layout, now: StackRecord, more: tuple[Target, ...] = ()) -> Ground:
@@ -98,7 +99,7 @@ def endpoints_of(layout: Layout) -> Endpoints:
         databases={name: url.render_as_string(hide_password=False) for name, url in urls.items()},
         audit=database(layout, AUDITOR_ROLE, AUDIT.database),
         urls={service.name: layout.url(service.name) for service in SERVICES},
-        gateway=layout.url("gateway"),
+        gateway=layout.gateway_url,
         strangers=frozenset({STRANGER}),
     )
 

@@ -12,7 +12,8 @@ API_STOP_SECONDS = 15
 
 
 def nodes(layout: Layout) -> Iterator[Node]:
-    yield _gateway(layout)
+    if not layout.local_gateway:
+        yield _gateway(layout)
     for service in SERVICES:
         yield _api(layout, service)
         yield _worker(layout, service)
@@ -47,12 +48,17 @@ def _gateway(layout: Layout) -> Node:
         ready=Answers("/operations"),
         environment={
             "HTTP_BIND": layout.address("gateway"),
-            "GATEWAY_DATABASE": str(layout.state / "gateway.sqlite"),
-            "PAYMENT_FAILURE_RATE": str(layout.payment_failure_rate),
+            "GATEWAY_DATABASE": str(layout.gateway_ledger),
+            **_failures(layout),
             "WEBHOOK_URL": f"{layout.url('payment')}/webhooks/gateway",
             **_webhook_secret(layout),
         },
     )
+
+
+def _failures(layout: Layout) -> dict[str, str]:
+    """How often a good charge is declined, for the process that the gateway is in."""
+    return {"PAYMENT_FAILURE_RATE": str(layout.payment_failure_rate)}
 
 
 def _api(layout: Layout, service: Service) -> Node:
@@ -120,10 +126,11 @@ def _executor(layout: Layout) -> Node:
         port=layout.port(name),
         ready=Answers("/readyz"),
         # What waits for a node stops before it: the calls under way still reach the gateway.
-        after=("slots", "gateway"),
+        after=("slots",) if layout.local_gateway else ("slots", "gateway"),
         environment={
             "HEALTH_BIND": layout.address(name),
-            "GATEWAY_URL": layout.url("gateway"),
+            "GATEWAY_URL": layout.gateway_url,
+            **(_failures(layout) if layout.local_gateway else {}),
             **database(layout, PAYMENT),
         },
     )

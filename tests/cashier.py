@@ -1,5 +1,7 @@
 """The payment service as a test drives it, and the simulated gateway it is driven against."""
 
+import os
+import signal
 import threading
 from contextlib import contextmanager
 
@@ -11,6 +13,7 @@ from messaging.batch import BatchProcessor
 from payment import handlers
 from payment.executor import Executor
 from payment.gateway import HttpGateway
+from payment.simulated_cards import Cards
 from payment.simulated_gateway import SimulatedGateway, create_app
 from payment.simulated_ledger import Ledger
 from payment.simulated_webhooks import WebhookSender
@@ -104,7 +107,7 @@ class GatewayProcess:
         stop = threading.Event()
         ledger = Ledger(self._path)
         webhooks = WebhookSender(webhook_url, secrets, stop)
-        app = create_app(SimulatedGateway(ledger, failure_rate, webhooks, stop))
+        app = create_app(SimulatedGateway(Cards(ledger, failure_rate), webhooks, stop))
         server = make_server("127.0.0.1", self._port, app, threaded=True)
         threads = [
             threading.Thread(target=each, daemon=True) for each in (server.serve_forever, webhooks.run)
@@ -123,3 +126,9 @@ class GatewayProcess:
 def operations(url):
     """What the gateway's ledger holds."""
     return requests.get(f"{url}/operations", timeout=5).json()["operations"]
+
+
+def charge_and_kill(path, key):
+    """Charge a good card at a ledger of this process, and end it as nothing can be ended more suddenly."""
+    Cards(Ledger(path), 0.0).charge(key, 100, "EUR", "tok_ok")
+    os.kill(os.getpid(), signal.SIGKILL)

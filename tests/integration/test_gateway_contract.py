@@ -1,18 +1,31 @@
-"""What any adapter of the gateway's port must do, run against the one for the simulated gateway.
+"""What any adapter of the gateway's port must do, run against those for the simulated gateway.
 
 A real adapter gets a class of its own beside `TestHttpGateway`, with the fixtures that say how it is
 reached, and passes the same tests.
 """
 
+import signal
+import subprocess
+import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from chaos.collect import _read_gateway
 from contracts.messages import Money
+from payment.executor import gateway_at as gateway_at_url
 from payment.gateway import HttpGateway, OutcomeUnknown
+from payment.local_gateway import LocalGateway
+from payment.simulated_cards import SLOW_SECONDS, Cards
+from payment.simulated_ledger import Ledger
 from tests.cashier import ANSWER_SECONDS, GatewayProcess, operations
 
+ROOT = Path(__file__).parents[2]
 MONEY = Money(amount=100, currency="EUR")
 MORE = Money(amount=101, currency="EUR")
 
@@ -159,6 +172,116 @@ class TestHttpGateway(GatewayContract):
 
     def entries(self, gateway):
         return [(e["key"], e["operation"]) for e in operations(gateway._url) if e["declined"] is None]
+
+
+class TestLocalGateway(GatewayContract):
+    """The adapter without HTTP, for the simulated gateway's rules in this process."""
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        return str(tmp_path / "ledger.sqlite")
+
+    @pytest.fixture
+    def local(self, path):
+        """A function that opens the adapter, as a process of its own would."""
+        with ExitStack() as opened:
+
+            def open_gateway(stop=None):
+                ledger = opened.enter_context(closing(Ledger(path)))
+                return LocalGateway(Cards(ledger, 0.0), stop or threading.Event())
+
+            yield open_gateway
+
+    @pytest.fixture
+    def gateway(self, local):
+        return local()
+
+    @pytest.fixture
+    def unreachable(self, local):
+        gateway = local()
+        gateway._cards.ledger.close()
+        return gateway
+
+    def entries(self, gateway):
+        kept = gateway._cards.ledger.entries(0, 10)
+        return [(e["key"], e["operation"]) for e in kept if e["declined"] is None]
+
+    @pytest.mark.parametrize("card", ["HANGS_FIRST", "FAILS_FIRST", "CHARGED_WITHOUT_ANSWER"])
+    def test_after_a_restart_it_is_known_what_was_called_before(self, local, key, card):
+        with pytest.raises(OutcomeUnknown):
+            local().charge(key, MONEY, getattr(self, card))
+
+        assert local().charge(key, MONEY, getattr(self, card)).declined is None
+
+    def test_a_charge_that_was_answered_outlives_a_kill(self, path, local, key):
+        process = "import sys; from tests.cashier import charge_and_kill; charge_and_kill(*sys.argv[1:])"
+
+        killed = subprocess.run([sys.executable, "-c", process, path, key], cwd=ROOT, check=False)
+
+        assert killed.returncode == -signal.SIGKILL
+        assert self.entries(local()) == [(key, "charge")]
+
+    def test_two_processes_do_not_give_back_twice(self, local, key):
+        gateways = [local() for _ in range(4)]
+        gateways[0].charge(key, MONEY, self.GOOD)
+
+        with ThreadPoolExecutor(4) as threads:
+            calls = [threads.submit(each.refund, str(uuid4()), MONEY, key) for each in gateways]
+
+        assert [call.result().declined for call in calls].count(None) == 1
+
+    def test_a_slow_charge_is_waited_for_but_not_when_stopped(self, local, key):
+        stop = threading.Event()
+        stop.set()
+        began = time.monotonic()
+        stopped = local(stop).charge(key, MONEY, "tok_slow")
+        at_once = time.monotonic() - began
+
+        slow = local().charge(str(uuid4()), MONEY, "tok_slow")
+
+        assert stopped.declined is slow.declined is None
+        assert at_once < SLOW_SECONDS <= time.monotonic() - began
+
+
+def test_a_card_is_that_of_a_keys_first_charge(gateway_at, key):
+    """Whichever of them is remembered, and whichever is not."""
+    gateway = HttpGateway(gateway_at(), 1, ANSWER_SECONDS)
+    plain, refusing = key, str(uuid4())
+    gateway.charge(plain, MONEY, "tok_ok")
+    gateway.charge(plain, MONEY, "tok_refund_refused")
+    gateway.charge(refusing, MONEY, "tok_refund_refused")
+    gateway.charge(refusing, MONEY, "tok_ok")
+
+    assert gateway.charge(plain, MONEY, "tok_error_then_ok").declined is None
+    assert gateway.refund(str(uuid4()), MONEY, plain).declined is None
+    assert gateway.refund(str(uuid4()), MONEY, refusing).declined
+
+
+def test_the_adapter_is_chosen_by_the_url(tmp_path):
+    stop = threading.Event()
+    local = gateway_at_url(f"sqlite:{tmp_path}/ledger.sqlite", 1, 1.0, stop)
+
+    assert isinstance(gateway_at_url("https://there", 1, 0.0, stop), HttpGateway)
+    assert local.charge(str(uuid4()), MONEY, "tok_ok").declined == "a simulated failure"
+    local._cards.ledger.close()
+
+
+def test_the_ledger_can_be_read_over_http_and_as_a_file(tmp_path, free_port, key):
+    path = str(tmp_path / "ledger.sqlite")
+    with GatewayProcess(free_port(), path).running() as url:
+        gateway = HttpGateway(url, 1, ANSWER_SECONDS)
+        gateway.charge(key, MONEY, "tok_ok")
+        gateway.refund(str(uuid4()), MONEY, key)
+        gateway.charge(str(uuid4()), MORE, "tok_declined")
+
+        told, read = _read_gateway(url), _read_gateway(f"sqlite:{path}")
+
+    assert told == read
+    assert [(e.number, e.operation, e.declined) for e in read] == [
+        (1, "charge", None),
+        (2, "refund", None),
+        (3, "charge", "the card was declined"),
+    ]
 
 
 @pytest.mark.parametrize("token", ["tok_timeout_not_charged", "tok_error_then_ok"])

@@ -35,12 +35,30 @@ def _problem(read, variables):
     return str(told.value)
 
 
+@pytest.mark.parametrize("url", ["ftp://there", "sqlite:", "there:7000"])
+def test_a_url_that_begins_as_none_of_those_that_are_known_is_told(url):
+    told = _problem(lambda e: e.url("URL", "http://", "sqlite:"), {"URL": url})
+
+    assert told == f"URL={url!r} is not http://… or sqlite:…"
+
+
+def test_a_url_that_is_missing_is_told_once():
+    assert _problem(lambda e: e.url("URL", "http://"), {}) == "URL is missing"
+
+
 def test_good_values_are_read(tmp_path):
     (tmp_path / "token").write_text("abc\n")
     environment = Environment(
-        {"S": "a:1, b:2", "B": "127.0.0.1:80", "R": "0.2", "T": str(tmp_path / "token")}
+        {
+            "S": "a:1, b:2",
+            "B": "127.0.0.1:80",
+            "R": "0.2",
+            "T": str(tmp_path / "token"),
+            "U": "sqlite:/there",
+        }
     )
 
+    assert environment.url("U", "http://", "sqlite:") == "sqlite:/there"
     assert environment.texts("S") == ("a:1", "b:2")
     assert environment.bind("B") == ("127.0.0.1", 80)
     assert environment.rate("R") == 0.2

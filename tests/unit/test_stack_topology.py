@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from contracts.services import SERVICES
-from stack import ports, topology
+from stack import launch, ports, prey, topology
+from stack.cli import supervise
 from stack.layout import BROKERS, Layout
 from stack.node import Ends, Kind, Node
+from stack.record import NodeRecord, Phase, StackRecord, State
 
 
 def layout(offset: int = 0) -> Layout:
@@ -67,6 +69,44 @@ def test_what_calls_the_gateway_stops_before_it():
 
     assert callers == ["payment-executor"]
     assert "gateway" in nodes["payment-executor"].after, "nodes stop in reverse"
+
+
+def test_a_local_gateway_has_no_process_and_only_the_executor_knows_of_it():
+    local = {
+        node.name: node
+        for node in topology.nodes(replace(layout(), local_gateway=True, payment_failure_rate=0.5))
+    }
+    executor = local["payment-executor"]
+
+    assert set(by_name()) - set(local) == {"gateway"}
+    assert all(set(node.after) <= set(local) for node in local.values())
+    assert executor.environment["GATEWAY_URL"] == "sqlite:/state/gateway.sqlite"
+    assert executor.environment["PAYMENT_FAILURE_RATE"] == "0.5"
+    assert by_name()["gateway"].environment["GATEWAY_DATABASE"] == "/state/gateway.sqlite"
+
+
+def test_the_parent_is_told_of_a_local_gateway():
+    wish = launch.Wish(Path("/state"), local_gateway=True)
+    arguments = wish.parent_command()[5:]
+
+    told = supervise.make_context("supervise", arguments).params
+
+    assert told["local_gateway"]
+    assert wish.layout(lambda: "java").local_gateway
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_who_looks_at_a_stack_sees_whether_its_gateway_is_local(local: bool):
+    nodes = topology.nodes(replace(layout(), local_gateway=local))
+    seen = [
+        NodeRecord(
+            name=n.name, kind=n.kind, state=State.RUNNING, pid=1, address=None, restarts=0, seconds=None
+        )
+        for n in nodes
+    ]
+    now = StackRecord(parent=1, phase=Phase.READY, port_offset=0, nodes=seen)
+
+    assert prey.layout_of(Path("/state"), now).local_gateway is local
 
 
 def test_slots_are_made_when_the_topics_that_tell_of_lost_ones_are_there():
