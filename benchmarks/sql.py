@@ -94,3 +94,47 @@ OLD_EVENTS = text(f"""
            'order', n::text, 'order.created.v1', '{{}}', 'order-created', 1, '/order'
     FROM generate_series(1, CAST(:rows AS int)) AS n
 """)  # noqa: S608 - constants of this file
+
+POSTGRES_VERSION = text("SELECT current_setting('server_version')")
+# As the outbox makes them; whoever asks for none gets none.
+NEW_IDS = text("SELECT uuidv7() FROM generate_series(1, CAST(:number AS int))")
+# After commands to reserve one PIZZA each, every one of them should be the number of commands, `parked` 0.
+WHAT_CAME_OF_COMMANDS = text("""
+    SELECT (SELECT count(*) FROM inbox) AS inbox,
+           (SELECT count(*) FROM outbox WHERE topic = 'stock-reserved') AS replies,
+           (SELECT count(DISTINCT aggregateid) FROM outbox) AS answered,
+           (SELECT count(*) FROM reservations WHERE status = 'RESERVED') AS reserved,
+           stock.reserved AS taken,
+           (SELECT sum(on_hand) FROM stock_ledger WHERE sku = 'PIZZA' AND movement = 'restock')::bigint
+               - stock.on_hand AS moved,
+           (SELECT count(*) FROM dead_letters) AS parked
+    FROM stock WHERE sku = 'PIZZA'
+""")
+
+# For psycopg itself: the event of an order that was placed, as the outbox writes it; each key's first.
+ANNOUNCED = f"""
+    INSERT INTO outbox ({_EVENT}, saga_id)
+    VALUES ('order', %(key)s, 'order.created.v1', %(payload)s, 'order-created', 1, '/order', %(key)s)
+"""  # noqa: S608 - constants of this file
+# As long a row, many times, with a commit after each; the number of rows is put in for {rows}.
+ANNOUNCED_ONE_BY_ONE = f"""
+    DO $$
+    DECLARE
+        key text;
+    BEGIN
+        FOR n IN 1..{{rows}} LOOP
+            key := gen_random_uuid();
+            INSERT INTO outbox ({_EVENT}, saga_id)
+            VALUES ('order', key, 'order.created.v1',
+                    json_build_object('order_id', key, 'items', json_build_array(json_build_object(
+                        'sku', 'PIZZA', 'quantity', 1, 'unit_price', 1250)),
+                        'total', json_build_object('amount', 1250, 'currency', 'EUR')),
+                    'order-created', 1, '/order', key);
+            COMMIT;
+        END LOOP;
+    END
+    $$
+"""  # noqa: S608 - constants of this file
+MAKE_SLOT = "SELECT pg_create_logical_replication_slot(%(slot)s, 'pgoutput')"
+DROP_SLOT = "SELECT pg_drop_replication_slot(%(slot)s)"
+END_OF_WAL = "SELECT pg_current_wal_flush_lsn()::text"
