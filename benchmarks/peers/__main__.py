@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.databases import free_port
-from benchmarks.peers import hand_written, restate
+from benchmarks.peers import dbos, hand_written, restate
 from benchmarks.peers.load import Load
 from benchmarks.peers.peer import Candidate, Ground, Missing, versions_of
 from benchmarks.system import BACKLOG_MAX, CLIENTS, RESULTS, Figures, spread
@@ -28,7 +28,9 @@ WARM_UP_SECONDS, SECONDS, RATE = 5.0, 20.0, 10.0
 SUMMED = {"saturated": ("sagas_a_second", "cpu_ms_a_saga"), "slow": ("p50", "p99")}
 
 # In the order in which they take turns. The place of "neverlost", this repository's own system, is the first.
-PEERS: Mapping[str, Candidate] = {each.name: each for each in (hand_written.CANDIDATE, restate.CANDIDATE)}
+PEERS: Mapping[str, Candidate] = {
+    each.name: each for each in (hand_written.CANDIDATE, restate.CANDIDATE, dbos.CANDIDATE)
+}
 
 
 def turn(server: Server, candidate: Candidate, seconds: float) -> Figures:
