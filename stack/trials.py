@@ -1,4 +1,4 @@
-"""The commands that bring a stack of their own: the demonstration, and the tests."""
+"""The commands that bring a stack of their own: the demonstration, the tests, and the benchmarks."""
 
 import json
 import subprocess
@@ -21,6 +21,7 @@ PARTS = ("house", "unit", "simulation", "integration", "recovery", "system", "ch
 LONG_PARTS = ("bugs",)
 # Tests that take too long for every change carry this mark.
 LONG_MARK = "long"
+BENCHMARKS = ("api", "audit", "failover", "peers", "retention", "saga")
 
 
 @click.command("demo")
@@ -69,6 +70,15 @@ def test_command(arguments: tuple[str, ...]) -> int:
     marks = [] if part == "full" else ["-m", f"not {LONG_MARK}"]
     folders = [f"tests/{each}" for each in parts]
     command = [sys.executable, "-m", "pytest", *folders, *marks, *options]
+    return 1 if subprocess.run(command, cwd=ROOT, check=False).returncode else 0
+
+
+@click.command("bench", context_settings={"ignore_unknown_options": True})
+@click.argument("name", type=click.Choice(BENCHMARKS))
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]...")
+def bench_command(name: str, options: tuple[str, ...]) -> int:
+    """Measure one thing, and keep its figures in benchmarks/results/; OPTIONS go to the benchmark."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", *options]
     return 1 if subprocess.run(command, cwd=ROOT, check=False).returncode else 0
 
 
