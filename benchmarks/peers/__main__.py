@@ -11,9 +11,11 @@ import platform
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from benchmarks.databases import free_port
@@ -44,7 +46,7 @@ def turn(server: Server, candidate: Candidate, seconds: float) -> Figures:
                     "slow": load.trickle(RATE, seconds),
                 }
                 return {**found, "orders": len(load.placed), "wrong": peer.wrong(load.placed)}
-        except (NeverlostError, OSError, psycopg.Error) as error:
+        except (NeverlostError, OSError, HTTPException, psutil.Error, psycopg.Error) as error:
             return {"wrong": [str(error)]}
 
 
@@ -92,7 +94,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[*PEERS], default=[*PEERS], metavar="NAME")
     asked = parser.parse_args()
     versions, missing = prepared(asked.only)
-    turns = measured(versions, asked.rounds, asked.seconds)
+    turns = measured(versions, asked.rounds, asked.seconds) if versions else {}
     peers = {name: {"versions": versions[name], **summary(turns[name])} for name in turns}
     figures = {
         "machine": {"kind": platform.platform(), "cores": os.cpu_count()},
