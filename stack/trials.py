@@ -106,12 +106,13 @@ def bench_command(name: str, arguments: tuple[str, ...]) -> int:
 
 def questions() -> dict[str, str]:
     """The benchmarks by name, each with the first sentence that it says of itself. None is imported."""
-    found = {}
-    for path in sorted((ROOT / "benchmarks").glob("*.py")):
+    found, folder = {}, ROOT / "benchmarks"
+    for path in sorted([*folder.glob("*.py"), *folder.glob("*/__main__.py")]):
         source = path.read_text()
         if 'if __name__ == "__main__":' in source:
             said = " ".join((ast.get_docstring(ast.parse(source)) or "").split())
-            found[path.stem] = re.split(r"[.:](?= |$)", said, maxsplit=1)[0]
+            name = path.parent.name if path.stem == "__main__" else path.stem
+            found[name] = re.split(r"[.:](?= |$)", said, maxsplit=1)[0]
     return found
 
 
