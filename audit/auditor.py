@@ -22,7 +22,7 @@ from runtime.stopping import stop_requested
 
 EVERY_SECONDS = 1.0
 # A first round may read much; services' limits would cut it short.
-_LIMITS = DatabaseLimits(statement_ms=60_000, idle_in_transaction_ms=60_000)
+_LIMITS = DatabaseLimits(statement_ms=60_000, idle_in_transaction_ms=60_000, whole_tables=True)
 
 log = structlog.get_logger(__name__)
 

@@ -30,7 +30,7 @@ EVERY_SECONDS = 3600.0
 # When a database was away.
 AGAIN_SECONDS = 60.0
 # To count a day takes a while.
-_LIMITS = DatabaseLimits(statement_ms=120_000)
+_LIMITS = DatabaseLimits(statement_ms=120_000, whole_tables=True)
 # The function waits 0.2 s for its lock, so that nobody waits long behind it.
 _TRIES = Backoff(attempts=8, first_seconds=0.5, most_seconds=10)
 

@@ -47,7 +47,7 @@ TOPICS = (*(topic.name for topic in MESSAGE_TOPICS), CANARY.name)
 READ_SECONDS_MAX = 600.0
 _ASK_SECONDS = 10
 _LEDGER_FILE = "sqlite:"
-_PATIENT = DatabaseLimits(statement_ms=300_000, idle_in_transaction_ms=300_000)
+_PATIENT = DatabaseLimits(statement_ms=300_000, idle_in_transaction_ms=300_000, whole_tables=True)
 
 # What is read of each service's database: the statement, and the rows it makes.
 _EVERYWHERE: Mapping[str, tuple[TextClause, type[NamedTuple]]] = {

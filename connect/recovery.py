@@ -35,7 +35,7 @@ STOPPED_SECONDS_MAX = 60
 SLOT_FREE_SECONDS_MAX = 60
 # A worker whose topic came back looks for it every 30 s, ends, and is started again some seconds later.
 PLACED_SECONDS_MAX = 120
-_LIMITS = DatabaseLimits(statement_ms=60_000, idle_in_transaction_ms=0)
+_LIMITS = DatabaseLimits(statement_ms=60_000, idle_in_transaction_ms=0, whole_tables=True)
 
 Say = Callable[[str], None]
 

@@ -34,7 +34,7 @@ from runtime.waiting import Backoff
 
 log = structlog.get_logger(__name__)
 
-CALLS_AT_ONCE = 16
+CALLS_AT_ONCE = 64
 LOCAL = "sqlite:"  # before the path of a ledger: the gateway is in this process
 STORE_SECONDS = 16.0  # how long it may take until an answer is stored
 SWEEP_SECONDS = 1.0  # how long an intent whose wake-up was lost may wait

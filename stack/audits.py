@@ -32,7 +32,7 @@ WATCH_SECONDS = 1.0
 DECIDED_SECONDS_MAX = 120
 REPAIRED_SECONDS_MAX = 90
 # While a large repair copies rows in one database, its transaction in the auditor's waits.
-_PATIENT = DatabaseLimits(statement_ms=300_000, idle_in_transaction_ms=600_000)
+_PATIENT = DatabaseLimits(statement_ms=300_000, idle_in_transaction_ms=600_000, whole_tables=True)
 
 
 @click.group("audit", invoke_without_command=True)
