@@ -34,8 +34,8 @@ def one_of(column: str, values: type[StrEnum]) -> str:
 class DatabaseLimits:
     """How long the database may keep us, in milliseconds; a zombie's locks end with them.
 
-    A prepared plan that was made while a table was empty reads all of it, and is still in use when it is full:
-    until statistics were gathered, each claim of a few rows would read every row. Who does not mean
+    A prepared plan that was made while a table was empty reads all of it, and is still in use when it is
+    full: until statistics were gathered, each claim of a few rows would read every row. Who does not mean
     `whole_tables` goes by an index, whatever is known of their size.
     """
 
