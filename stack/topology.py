@@ -15,7 +15,7 @@ from stack.ports import HOST
 JVM_STOP_SECONDS = 20
 # Longer than any job waits by itself: its own error says more than ours.
 JOB_SECONDS_MAX = 240
-CONNECT_JVM_OPTIONS = ("-Xms256m", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+CONNECT_JVM_OPTIONS = ("-Xms256m", "-Xmx768m", "-XX:+UseSerialGC")
 
 
 def nodes(layout: Layout) -> tuple[Node, ...]:
