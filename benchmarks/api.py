@@ -1,4 +1,4 @@
-"""How many orders a second are committed over HTTP: `python -m benchmarks.api [--rounds N]`.
+"""How many orders a second are committed over HTTP: `./run bench api [--rounds N]`.
 
 The floor is pgbench with the same rows in one transaction, by as many clients, on the same cluster; the two
 take turns. Then both at 70 % of their own rate, in an open loop: how late an answer is, from when its request

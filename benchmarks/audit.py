@@ -1,4 +1,4 @@
-"""What a round of the auditor costs behind a history: `python -m benchmarks.audit [SIZE …]`.
+"""What a round of the auditor costs behind a history: `./run bench audit [SIZE …]`.
 
 On a cluster of its own, without Kafka: records are made from the outboxes' rows, as a relay would make
 them. A round here is everything but the reading of topics. A million events take minutes to be made; sizes

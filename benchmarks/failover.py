@@ -1,6 +1,6 @@
 """How long a reader waits after `kill -9`, and whether a busy system takes the living for dead.
 
-`python -m benchmarks.failover` measures the rate of whole sagas, then, at half of it, the longest time in
+`./run bench failover` measures the rate of whole sagas, then, at half of it, the longest time in
 which nothing of a service's became visible to a read_committed reader, after each kill. `--steady SECONDS`
 keeps the system at its full rate instead, kills nothing, and counts who was given up all the same.
 """

@@ -1,4 +1,4 @@
-"""How long writers wait while a day of the outbox goes: `python -m benchmarks.retention`.
+"""How long writers wait while a day of the outbox goes: `./run bench retention`.
 
 On a cluster of its own: threads write events one after another, each in a transaction, while old days that
 are full of rows are dropped. In half of the trials one writer keeps a transaction open meanwhile, so that the

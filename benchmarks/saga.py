@@ -1,4 +1,4 @@
-"""How many orders the whole system brings to their end, and how soon: `python -m benchmarks.saga`.
+"""How many orders the whole system brings to their end, and how soon: `./run bench saga`.
 
 Everything is on: exactly once, auditor, supervisor. The rate is that of orders that ended, a bounded number
 under way; how long one takes is counted from when it was meant to be sent until its end was in Kafka, for a

@@ -94,3 +94,19 @@ OLD_EVENTS = text(f"""
            'order', n::text, 'order.created.v1', '{{}}', 'order-created', 1, '/order'
     FROM generate_series(1, CAST(:rows AS int)) AS n
 """)  # noqa: S608 - constants of this file
+
+POSTGRES_VERSION = text("SELECT current_setting('server_version')")
+# As the outbox makes them; whoever asks for none gets none.
+NEW_IDS = text("SELECT uuidv7() FROM generate_series(1, CAST(:number AS int))")
+# After commands to reserve one PIZZA each, every one of them should be the number of commands, `parked` 0.
+WHAT_CAME_OF_COMMANDS = text("""
+    SELECT (SELECT count(*) FROM inbox) AS inbox,
+           (SELECT count(*) FROM outbox WHERE topic = 'stock-reserved') AS replies,
+           (SELECT count(DISTINCT aggregateid) FROM outbox) AS answered,
+           (SELECT count(*) FROM reservations WHERE status = 'RESERVED') AS reserved,
+           stock.reserved AS taken,
+           (SELECT sum(on_hand) FROM stock_ledger WHERE sku = 'PIZZA' AND movement = 'restock')::bigint
+               - stock.on_hand AS moved,
+           (SELECT count(*) FROM dead_letters) AS parked
+    FROM stock WHERE sku = 'PIZZA'
+""")

@@ -162,6 +162,7 @@ def _follow(path: Path) -> None:
 for _command in (
     trials.demo_command,
     trials.test_command,
+    trials.bench_command,
     connect.connect_group,
     dead_letters.dead_letters_group,
     attacks.chaos_command,

@@ -1,6 +1,9 @@
-"""The commands that bring a stack of their own: the demonstration, and the tests."""
+"""The commands that bring a stack of their own: the demonstration, the tests, the benchmarks."""
 
+import ast
 import json
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +16,7 @@ from runtime.stopping import stop_requested
 from stack import demo, java, launch, record, status
 from stack.errors import StackError
 from stack.layout import ROOT, Layout
+from stack.leash import leashed
 from stack.options import failures_option, json_option
 
 # Each part with a stack of its own is done with it before the next begins: two would want 8 GB.
@@ -80,3 +84,43 @@ def _part(arguments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     if arguments[0] not in known:
         raise click.BadParameter(f"{arguments[0]!r} is not one of {', '.join(known)}")
     return arguments[0], arguments[1:]
+
+
+@click.command("bench", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("name", default="list")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]...")
+def bench_command(name: str, arguments: tuple[str, ...]) -> int:
+    """Measure one thing, on a system of its own; `list` shows what can be measured.
+
+    OPTIONS go to the benchmark: `./run bench NAME --help` tells them.
+    """
+    known = questions()
+    if name == "list":
+        for each, question in known.items():
+            click.echo(f"{each:12} {question}")
+        return 0
+    if name not in known:
+        raise click.BadParameter(f"{name!r} is not one of {', '.join(known)}")
+    return _run_on_leash([sys.executable, "-m", f"benchmarks.{name}", *arguments])
+
+
+def questions() -> dict[str, str]:
+    """The benchmarks by name, each with the first sentence that it says of itself. None is imported."""
+    found = {}
+    for path in sorted((ROOT / "benchmarks").glob("*.py")):
+        source = path.read_text()
+        if 'if __name__ == "__main__":' in source:
+            said = " ".join((ast.get_docstring(ast.parse(source)) or "").split())
+            found[path.stem] = re.split(r"[.:](?= |$)", said, maxsplit=1)[0]
+    return found
+
+
+def _run_on_leash(command: list[str]) -> int:
+    """Its exit code. Ctrl-C reaches it too, and it gets the time to stop what it has started."""
+    with subprocess.Popen(leashed(command, orphan_signal=signal.SIGINT), cwd=ROOT) as process:
+        before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+        try:
+            code = process.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code

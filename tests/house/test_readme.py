@@ -84,6 +84,7 @@ def test_the_entry_explains_itself():
         "logs",
         "demo",
         "test",
+        "bench",
         "connect",
         "dead-letters",
         "sagas",
