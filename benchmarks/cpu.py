@@ -18,7 +18,7 @@ def spent(layout: Layout) -> Seconds:
     seconds: dict[str, float] = defaultdict(float)
     for node in now.processes if now else ():
         if node.pid is not None:
-            seconds[_component(node.name)] += _of(psutil.Process(node.pid))
+            seconds[component(node.name)] += _of(psutil.Process(node.pid))
     seconds["this program"] = _own(psutil.Process())
     return seconds
 
@@ -29,7 +29,8 @@ def between(before: Seconds, after: Seconds) -> dict[str, float]:
     return dict(sorted(differences.items(), key=lambda item: -item[1]))
 
 
-def _component(node: str) -> str:
+def component(node: str) -> str:
+    """What a node counts as: brokers are one, and so are the workers of Connect."""
     return node.rstrip("-0123456789") if node.startswith(("broker", "connect-1", "connect-2")) else node
 
 
