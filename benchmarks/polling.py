@@ -40,7 +40,7 @@ class Records:
             took, spent = time.perf_counter() - began, time.process_time() - spent
         finally:
             consumer.close(autocommit=False)
-        return {"events_a_second": self.count / took, "cpu_ms_an_event": spent / self.count * 1000}
+        return {"events_a_second": self.count / took, "cpu_us_an_event": spent / self.count * 1e6}
 
     def _read(self, consumer: KafkaConsumer, until_then: float) -> None:
         left = self.count

@@ -110,3 +110,31 @@ WHAT_CAME_OF_COMMANDS = text("""
            (SELECT count(*) FROM dead_letters) AS parked
     FROM stock WHERE sku = 'PIZZA'
 """)
+
+# For psycopg itself: the event of an order that was placed, as the outbox writes it; each key's first.
+ANNOUNCED = f"""
+    INSERT INTO outbox ({_EVENT}, saga_id)
+    VALUES ('order', %(key)s, 'order.created.v1', %(payload)s, 'order-created', 1, '/order', %(key)s)
+"""  # noqa: S608 - constants of this file
+# As long a row, many times, with a commit after each; the number of rows is put in for {rows}.
+ANNOUNCED_ONE_BY_ONE = f"""
+    DO $$
+    DECLARE
+        key text;
+    BEGIN
+        FOR n IN 1..{{rows}} LOOP
+            key := gen_random_uuid();
+            INSERT INTO outbox ({_EVENT}, saga_id)
+            VALUES ('order', key, 'order.created.v1',
+                    json_build_object('order_id', key, 'items', json_build_array(json_build_object(
+                        'sku', 'PIZZA', 'quantity', 1, 'unit_price', 1250)),
+                        'total', json_build_object('amount', 1250, 'currency', 'EUR')),
+                    'order-created', 1, '/order', key);
+            COMMIT;
+        END LOOP;
+    END
+    $$
+"""  # noqa: S608 - constants of this file
+MAKE_SLOT = "SELECT pg_create_logical_replication_slot(%(slot)s, 'pgoutput')"
+DROP_SLOT = "SELECT pg_drop_replication_slot(%(slot)s)"
+END_OF_WAL = "SELECT pg_current_wal_flush_lsn()::text"
