@@ -25,7 +25,8 @@ import psutil
 from sqlalchemy import text
 
 from benchmarks.databases import Databases, databases, free_port
-from benchmarks.system import CLIENTS, RESULTS, spread
+from benchmarks.feeder import CLIENTS
+from benchmarks.system import RESULTS, spread
 from chaos.measures import percentile
 from contracts.services import ORDER
 from migrations.database import admin_engine

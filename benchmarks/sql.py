@@ -138,3 +138,9 @@ ANNOUNCED_ONE_BY_ONE = f"""
 MAKE_SLOT = "SELECT pg_create_logical_replication_slot(%(slot)s, 'pgoutput')"
 DROP_SLOT = "SELECT pg_drop_replication_slot(%(slot)s)"
 END_OF_WAL = "SELECT pg_current_wal_flush_lsn()::text"
+
+# An ended saga is not written any more.
+SAGA_ENDS = text("""
+    SELECT id::text AS id, extract(epoch FROM updated_at)::float8 AS at FROM sagas
+    WHERE id = ANY(CAST(:ids AS uuid[]))
+""")
