@@ -3,7 +3,7 @@
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,19 +111,27 @@ class Bench:
 
 @contextmanager
 def bench(
-    name: str, *, local_gateway: bool = False, warm_up_seconds: float = WARM_UP_SECONDS
+    name: str,
+    *,
+    local_gateway: bool = False,
+    warm_up_seconds: float = WARM_UP_SECONDS,
+    before: Callable[[Layout], None] | None = None,
 ) -> Iterator[Bench]:
-    """A warm system of its own; with `local_gateway`, a charge is a local write of the executor's process."""
-    with (
-        launch.temporary(name) as wish,
-        launch.running(replace(wish, local_gateway=local_gateway), Console(stderr=True)) as started,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        layout = prey.layout_of(wish.state, started)
-        with StopWatch(prey.direct_servers(layout)) as watch:
-            on = Bench(layout, prey.ground_of(layout, started), watch, Path(folder))
-            on.warm_up(warm_up_seconds)
-            yield on
+    """A warm system of its own; with `local_gateway`, a charge is a local write of the executor's process.
+
+    `before` is called while there are databases with their tables, and nothing else.
+    """
+    console = Console(stderr=True)
+    with launch.temporary(name) as wish, tempfile.TemporaryDirectory() as folder:
+        if before:
+            with launch.running(replace(wish, only=("migrate",)), console) as started:
+                before(prey.layout_of(wish.state, started))
+        with launch.running(replace(wish, local_gateway=local_gateway), console) as started:
+            layout = prey.layout_of(wish.state, started)
+            with StopWatch(prey.direct_servers(layout)) as watch:
+                on = Bench(layout, prey.ground_of(layout, started), watch, Path(folder))
+                on.warm_up(warm_up_seconds)
+                yield on
 
 
 def spread(values: Sequence[float]) -> Mapping[str, float]:
