@@ -68,7 +68,7 @@ def table(found: Ratios, baseline: Ratios) -> Table:
     bad = collapsed(found, baseline)
     for name, now in found.items():
         was = baseline.get(name)
-        compared = (f"{was:.2f}", f"{now:.2f}", f"{now / was:.0%}") if was else ("", f"{now:.2f}", "")
+        compared = (f"{was:.3g}", f"{now:.3g}", f"{now / was:.0%}") if was else ("", f"{now:.3g}", "")
         shown.add_row(name, *compared, "collapsed" if name in bad else "")
     return shown
 
@@ -86,7 +86,7 @@ def main() -> None:
         found = {name: max(now, again[name]) for name, now in found.items()}
     Console().print(table(found, baseline))
     if asked.keep:
-        kept = {name: round(now, 2) for name, now in found.items()}
+        kept = {name: round(now, 3) for name, now in found.items()}
         BASELINE.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
     sys.exit(1 if collapsed(found, baseline) else 0)
 
