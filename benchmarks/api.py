@@ -25,7 +25,8 @@ import psutil
 from sqlalchemy import text
 
 from benchmarks.databases import Databases, databases, free_port
-from benchmarks.system import CLIENTS, RESULTS, spread
+from benchmarks.feeder import CLIENTS
+from benchmarks.system import RESULTS, spread
 from chaos.measures import percentile
 from contracts.services import ORDER
 from migrations.database import admin_engine
@@ -36,6 +37,8 @@ from stack.postgres_home import installed
 
 SECONDS, WARM_UP_SECONDS, START_SECONDS_MAX = 10.0, 3.0, 30.0
 SHARE_OF_RATE = 0.7
+# What is told of it, and the two commands that go with it.
+EVENTS_AN_ORDER = 3
 SCRIPT = Path(__file__).with_name("place_order.sql")
 _BODY = json.dumps({"items": [{"sku": "PIZZA", "quantity": 1}]}).encode()
 _HEADERS = {"Content-Type": "application/json"}
@@ -162,7 +165,7 @@ def whole(server: Server) -> bool:
             for table in ("orders", "sagas", "outbox")
         )
     engine.dispose()
-    return bool(orders == sagas and events == 2 * orders)
+    return bool(orders == sagas and events == EVENTS_AN_ORDER * orders)
 
 
 def main() -> None:

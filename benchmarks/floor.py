@@ -12,7 +12,8 @@ from contextlib import ExitStack
 
 import psycopg
 
-from benchmarks.system import CLIENTS, Figures
+from benchmarks.feeder import CLIENTS
+from benchmarks.system import Figures
 from contracts.services import INVENTORY, ORDER, PAYMENT, Service
 from stack import prey
 from stack.layout import Layout

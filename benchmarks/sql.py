@@ -138,3 +138,23 @@ ANNOUNCED_ONE_BY_ONE = f"""
 MAKE_SLOT = "SELECT pg_create_logical_replication_slot(%(slot)s, 'pgoutput')"
 DROP_SLOT = "SELECT pg_drop_replication_slot(%(slot)s)"
 END_OF_WAL = "SELECT pg_current_wal_flush_lsn()::text"
+
+# An ended saga is not written any more.
+SAGA_ENDS = text("""
+    SELECT id::text AS id, extract(epoch FROM updated_at)::float8 AS at FROM sagas
+    WHERE id = ANY(CAST(:ids AS uuid[]))
+""")
+
+_DISHES = "FROM generate_series(1, CAST(:number AS int)) AS n"
+NEW_DISHES = text(f"""
+    INSERT INTO products (sku, name, unit_price, currency)
+    SELECT 'DISH-' || n, 'A dish', 1250, 'EUR' {_DISHES}
+""")
+# In one transaction: at no moment are stock and ledger apart.
+NEW_STOCK = (
+    text(f"INSERT INTO stock (sku, on_hand) SELECT 'DISH-' || n, 1000000 {_DISHES}"),
+    text(f"""
+        INSERT INTO stock_ledger (sku, movement, on_hand, reserved, sold)
+        SELECT 'DISH-' || n, 'restock', 1000000, 0, 0 {_DISHES}
+    """),
+)

@@ -1,50 +1,54 @@
 """A whole stack under load, with a stop-watch beside it: what benchmarks of the system have in common."""
 
-import random
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import requests
 from rich.console import Console
+from sqlalchemy import text
 
-from benchmarks import cpu
+from benchmarks import cpu, sql
 from benchmarks.arrivals import StopWatch
+from benchmarks.feeder import CLIENTS, Feeder
 from chaos import orders
 from chaos.checker import check
-from chaos.collect import collect
+from chaos.collect import collect, connected
 from chaos.faults import Ground
 from chaos.history import History
 from chaos.orders import Mix
 from chaos.rest import at_rest
 from chaos.workload import Workload
-from runtime.waiting import until
-from stack import launch, prey
+from connect import jars
+from contracts.services import ORDER
+from migrations.database import OWNERS, admin_engine
+from stack import java, launch, prey
 from stack.layout import Layout
-from web.load import PLACING_MAX
+from stack.postgres import SUPERUSER
 
 RESULTS = Path(__file__).parent / "results"
-_NOTHING_ELSE = {"repeated_at_once": 0, "repeated_later": 0, "other_body": 0, "cancelled": 0, "looked_at": 0}
-GOOD = Mix(orders=((100, "tok_ok", (("PIZZA", 1),)),), **_NOTHING_ELSE)
+NOTHING_ELSE = {"repeated_at_once": 0, "repeated_later": 0, "other_body": 0, "cancelled": 0, "looked_at": 0}
+GOOD = Mix(orders=((100, "tok_ok", (("PIZZA", 1),)),), **NOTHING_ELSE)
 MIXED = Mix(
     orders=(
         (80, "tok_ok", (("PIZZA", 1),)),
         (10, "tok_declined", (("PIZZA", 1),)),
         (10, "tok_ok", (("SOLD-OUT", 1),)),
     ),
-    **_NOTHING_ELSE,
+    **NOTHING_ELSE,
 )
-# As many as the order service admits at once: one more is refused, and asks again at once.
-CLIENTS = PLACING_MAX
-# How many orders may be under way at once where the system is to be as fast as it can.
-BACKLOG_MAX = 300
+# A JVM compiles what it does often, and until then it is slow.
+WARM_UP_SECONDS = 40.0
+# Until as many orders are under way as may be.
+FILL_SECONDS = 10.0
 REST_SECONDS = 120
+# What the versions of a system are told by.
+_JARS = {"kafka": "kafka-clients", "debezium": "debezium-connector-postgres"}
 
 Figures = dict[str, Any]
 
@@ -72,11 +76,15 @@ class Bench:
                 stop.set()
                 load.join()
 
-    def saturate(self, seconds: float, mix: Mix = MIXED, warm_up: float = 10.0) -> Figures:
+    def warm_up(self, seconds: float) -> None:
+        with Feeder(self.layout.url("order"), self.watch, MIXED).feeding():
+            threading.Event().wait(seconds)
+
+    def saturate(self, seconds: float, mix: Mix = MIXED) -> Figures:
         """As many orders as the system can end, some of them under way: sagas a second, and their cost."""
-        feeder = Feeder(self, mix)
+        feeder = Feeder(self.layout.url("order"), self.watch, mix)
         with feeder.feeding():
-            threading.Event().wait(warm_up)
+            threading.Event().wait(FILL_SECONDS)
             before, ended, began = cpu.spent(self.layout), self.watch.count, time.monotonic()
             threading.Event().wait(seconds)
             took, done = time.monotonic() - began, self.watch.count - ended
@@ -85,7 +93,7 @@ class Bench:
             "sagas_a_second": round(done / took, 1),
             "cpu_ms_a_saga": round(sum(spent.values()) / done * 1000, 1),
             "cpu_ms_by_component": {name: round(s / done * 1000, 2) for name, s in spent.items()},
-            "refused": feeder.refused,
+            **feeder.counts,
         }
 
     def broken(self) -> list[str]:
@@ -95,74 +103,50 @@ class Bench:
         found = check(collect(endpoints, still_open), ())
         return [each.name for each in found if each.verdict == "invalid"] + still_open
 
-
-class Feeder:
-    """Places orders for as long as not too many are under way, and waits for their ends."""
-
-    def __init__(self, on: Bench, mix: Mix) -> None:
-        self._on, self._stop, self._lock = on, threading.Event(), threading.Lock()
-        self._mix, self._before = mix, on.watch.count
-        self._room = threading.Semaphore(BACKLOG_MAX)
-        self.accepted = self.refused = 0
-
-    @contextmanager
-    def feeding(self) -> Iterator[None]:
-        threads = [threading.Thread(target=self._feed, daemon=True) for _ in range(CLIENTS)]
-        threads.append(threading.Thread(target=self._make_room, daemon=True))
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
-        until(
-            lambda: self._under_way() <= 0,
-            within_seconds=REST_SECONDS,
-            what="the orders under way to come to their end",
-        )
-
-    def _under_way(self) -> int:
-        return self.accepted - (self._on.watch.count - self._before)
-
-    def _make_room(self) -> None:
-        """For each order that has come to its end, one more may begin."""
-        seen = self._before
-        while not self._stop.wait(0.01):
-            if new := self._on.watch.count - seen:
-                self._room.release(new)
-                seen += new
-
-    def _feed(self) -> None:
-        url = f"{self._on.layout.url('order')}/orders"
-        weights = [weight for weight, *_ in self._mix.orders]
-        with requests.Session() as session:
-            session.trust_env = False
-            while not self._stop.is_set():
-                if not self._room.acquire(timeout=0.5):
-                    continue
-                [(_, token, items)] = random.choices(self._mix.orders, weights)  # noqa: S311 - no secret
-                body = {"items": [{"sku": s, "quantity": n} for s, n in items], "payment_token": token}
-                accepted = session.post(url, json=body, timeout=10).status_code == 201
-                with self._lock:
-                    self.accepted += accepted
-                    self.refused += not accepted
-                if not accepted:
-                    self._room.release()
+    def versions(self) -> Figures:
+        """Of what the system runs on besides Python."""
+        with connected(prey.endpoints_of(self.layout), ORDER.name) as connection:
+            postgres = connection.execute(sql.POSTGRES_VERSION).scalar_one()
+        by_artifact = {jar.coordinates.artifact: jar.coordinates.version for jar in jars.listed()}
+        told = {name: by_artifact[artifact] for name, artifact in _JARS.items()}
+        return {"postgres": postgres, "java": java.major(java.find() or "java"), **told}
 
 
 @contextmanager
-def bench(name: str, *, local_gateway: bool = False) -> Iterator[Bench]:
-    """A system of its own; with `local_gateway`, a charge is a local write of the executor's process."""
-    with (
-        launch.temporary(name) as wish,
-        launch.running(replace(wish, local_gateway=local_gateway), Console(stderr=True)) as started,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        layout = prey.layout_of(wish.state, started)
-        with StopWatch(prey.direct_servers(layout)) as watch:
-            yield Bench(layout, prey.ground_of(layout, started), watch, Path(folder))
+def bench(
+    name: str,
+    *,
+    local_gateway: bool = False,
+    warm_up_seconds: float = WARM_UP_SECONDS,
+    before: Callable[[Layout], None] | None = None,
+) -> Iterator[Bench]:
+    """A warm system of its own; with `local_gateway`, a charge is a local write of the executor's process.
+
+    `before` is called while there are databases with their tables, and nothing else.
+    """
+    console = Console(stderr=True)
+    with launch.temporary(name) as wish, tempfile.TemporaryDirectory() as folder:
+        if before:
+            with launch.running(replace(wish, only=("migrate",)), console) as started:
+                layout = prey.layout_of(wish.state, started)
+                before(layout)
+                look_over(layout)
+        with launch.running(replace(wish, local_gateway=local_gateway), console) as started:
+            layout = prey.layout_of(wish.state, started)
+            with StopWatch(prey.direct_servers(layout)) as watch:
+                on = Bench(layout, prey.ground_of(layout, started), watch, Path(folder))
+                on.warm_up(warm_up_seconds)
+                look_over(layout)
+                yield on
+
+
+def look_over(layout: Layout) -> None:
+    """What autovacuum does every minute, done now: no figure is to hang on when it comes by first."""
+    for owner in OWNERS.values():
+        engine = admin_engine(prey.database(layout, SUPERUSER, owner.database))
+        with engine.connect() as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+        engine.dispose()
 
 
 def spread(values: Sequence[float]) -> Mapping[str, float]:

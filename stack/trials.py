@@ -63,6 +63,7 @@ def _wait(stop: threading.Event, state: Path) -> None:
 def test_command(arguments: tuple[str, ...]) -> int:
     """Pass the tests, or those of one PART; `full` adds those that take too long for every change.
 
+    After all of them a few ratios are told (`./run bench --quick`), and fail only where one has collapsed.
     PART is house, unit, simulation, integration, recovery, system, chaos or bugs. OPTIONS go to pytest.
     """
     part, options = _part(arguments)
@@ -73,7 +74,10 @@ def test_command(arguments: tuple[str, ...]) -> int:
     marks = [] if part == "full" else ["-m", f"not {LONG_MARK}"]
     folders = [f"tests/{each}" for each in parts]
     command = [sys.executable, "-m", "pytest", *folders, *marks, *options]
-    return 1 if subprocess.run(command, cwd=ROOT, check=False).returncode else 0
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        return 1
+    is_all = part in {None, "full"} and not options
+    return _run_on_leash(_benchmark("quick")) if is_all else 0
 
 
 def _part(arguments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
@@ -87,13 +91,19 @@ def _part(arguments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
 
 
 @click.command("bench", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--quick", is_flag=True, help="A few ratios beside their baseline.")
+@click.option("--keep", is_flag=True, help="With --quick: make what is measured the baseline.")
 @click.argument("name", default="list")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]...")
-def bench_command(name: str, arguments: tuple[str, ...]) -> int:
+def bench_command(quick: bool, keep: bool, name: str, arguments: tuple[str, ...]) -> int:
     """Measure one thing, on a system of its own; `list` shows what can be measured.
 
     OPTIONS go to the benchmark: `./run bench NAME --help` tells them.
     """
+    if quick or keep:
+        if not quick or name != "list":
+            raise click.UsageError("it is ./run bench --quick [--keep], without a name")
+        return _run_on_leash(_benchmark("quick", *(["--keep"] if keep else [])))
     known = questions()
     if name == "list":
         for each, question in known.items():
@@ -101,7 +111,11 @@ def bench_command(name: str, arguments: tuple[str, ...]) -> int:
         return 0
     if name not in known:
         raise click.BadParameter(f"{name!r} is not one of {', '.join(known)}")
-    return _run_on_leash([sys.executable, "-m", f"benchmarks.{name}", *arguments])
+    return _run_on_leash(_benchmark(name, *arguments))
+
+
+def _benchmark(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", f"benchmarks.{name}", *arguments]
 
 
 def questions() -> dict[str, str]:

@@ -19,10 +19,11 @@ import psutil
 import psycopg
 
 from benchmarks.databases import free_port
+from benchmarks.feeder import BACKLOG_MAX, CLIENTS
 from benchmarks.peers import dbos, hand_written, restate
 from benchmarks.peers.load import Load
 from benchmarks.peers.peer import Candidate, Ground, Missing, versions_of
-from benchmarks.system import BACKLOG_MAX, CLIENTS, RESULTS, Figures, spread
+from benchmarks.system import RESULTS, Figures, spread
 from runtime.errors import NeverlostError
 from stack.postgres import Server, cluster
 

@@ -15,8 +15,9 @@ from itertools import count
 
 import psutil
 
+from benchmarks.feeder import BACKLOG_MAX, CLIENTS
 from benchmarks.peers.peer import Order, Peer
-from benchmarks.system import BACKLOG_MAX, CLIENTS, MIXED, REST_SECONDS, Figures
+from benchmarks.system import MIXED, REST_SECONDS, Figures
 from chaos.measures import percentile
 from runtime.waiting import until
 

@@ -1,0 +1,119 @@
+"""A past that a system begins with: so many rows in every table that orders make grow.
+
+Written straight into the services' databases, before there is a relay that could send them. Each table's rows
+have keys of their own, made in the order of time as the services' are; no order stands behind them. So a run
+on such a past is judged by the auditor, which is told to begin after it.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy import Connection, Engine, text
+
+from audit import sql as audit_sql
+from benchmarks import sql
+from contracts.services import AUDIT, INVENTORY, ORDER, PAYMENT, Service
+from contracts.topics import read_by
+from migrations.database import admin_engine
+from stack import prey
+from stack.layout import Layout
+from stack.postgres import SUPERUSER
+
+# A transaction's worth.
+ROWS_MAX = 1_000_000
+
+_KEYS = "FROM (SELECT uuidv7() AS key FROM generate_series(1, CAST(:rows AS int))) AS made"
+_ITEMS = """'[{"sku": "PIZZA", "quantity": 1}]'"""
+
+
+def _mechanism(service: Service, topic: str) -> tuple[str, ...]:
+    name, read = service.name, read_by(service.name)[0]
+    return (
+        f"""
+        INSERT INTO outbox (aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id)
+        SELECT '{name}', key::text, 'history', json_build_object('order_id', key, 'epoch', 1),
+               '{topic}', 1, '/{name}', key::text {_KEYS}
+        """,
+        f"""
+        INSERT INTO inbox (event_id, consumer, topic, partition, "offset")
+        SELECT key, '{name}', '{read}', 0, 0 {_KEYS}
+        """,
+        f"INSERT INTO sequences (aggregate_id, last) SELECT key::text, 1 {_KEYS}",
+    )
+
+
+_FENCES = f"""
+    INSERT INTO fences (saga_id, step, epoch, state, reply_type, reply)
+    SELECT key, 'history', 1, 'done', 'history', '{{}}' {_KEYS}
+"""
+_TABLES: Mapping[Service, tuple[str, ...]] = {
+    ORDER: (
+        f"""
+        INSERT INTO orders (id, status, items, total_amount, currency)
+        SELECT key, 'COMPLETED', {_ITEMS}, 1250, 'EUR' {_KEYS}
+        """,
+        f"""
+        INSERT INTO sagas (id, definition, version, fingerprint, status, awaits, steps)
+        SELECT key, 'order', 1, 'history', 'COMPLETED', '{{}}', '{{}}' {_KEYS}
+        """,
+        f"INSERT INTO saga_log (saga_id, kind, status) SELECT key, 'begun', 'RUNNING' {_KEYS}",
+        *_mechanism(ORDER, "order-created"),
+    ),
+    PAYMENT: (
+        f"""
+        INSERT INTO payments (order_id, status, amount, currency, captured)
+        SELECT key, 'CAPTURED', 1250, 'EUR', 1250 {_KEYS}
+        """,
+        f"""
+        INSERT INTO payment_ledger (order_id, operation, amount, currency, gateway_reference)
+        SELECT key, 'charge', 1250, 'EUR', 'history' {_KEYS}
+        """,
+        _FENCES,
+        *_mechanism(PAYMENT, "payment-success"),
+    ),
+    INVENTORY: (
+        f"INSERT INTO reservations (order_id, status, items) SELECT key, 'SOLD', {_ITEMS} {_KEYS}",
+        # Of a dish that is not there, and nothing of it: stock and ledger agree as before.
+        f"""
+        INSERT INTO stock_ledger (order_id, sku, movement, on_hand, reserved, sold)
+        SELECT key, 'HISTORY', 'sell', 0, 0, 0 {_KEYS}
+        """,
+        _FENCES,
+        *_mechanism(INVENTORY, "stock-reserved"),
+    ),
+}
+
+
+def fill(layout: Layout, rows: int) -> None:
+    """So many rows in each table."""
+    marks = {}
+    for service, statements in _TABLES.items():
+        engine = _engine(layout, service)
+        for part in _parts(rows):
+            with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+                marks[service.name] = _fill(connection, statements, part) + 1
+        engine.dispose()
+    _begin_after(layout, marks)
+
+
+def _fill(connection: Connection, statements: tuple[str, ...], rows: int) -> int:
+    """Answers with the transaction that wrote them."""
+    for statement in statements:
+        connection.execute(text(statement), {"rows": rows})
+    return int(connection.execute(sql.THIS_TRANSACTION).scalar_one())
+
+
+def _parts(rows: int) -> Iterator[int]:
+    return (min(ROWS_MAX, rows - at) for at in range(0, rows, ROWS_MAX))
+
+
+def _begin_after(layout: Layout, marks: Mapping[str, int]) -> None:
+    """The auditor has read every outbox up to there, as far as it knows."""
+    engine = _engine(layout, AUDIT)
+    with engine.connect() as connection:
+        for name, mark in marks.items():
+            connection.execute(audit_sql.SET_OUTBOX_MARK, {"service": name, "mark": mark})
+    engine.dispose()
+
+
+def _engine(layout: Layout, service: Service) -> Engine:
+    return admin_engine(prey.database(layout, SUPERUSER, service.database))
