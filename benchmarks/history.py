@@ -84,13 +84,16 @@ _TABLES: Mapping[Service, tuple[str, ...]] = {
 
 
 def fill(layout: Layout, rows: int) -> None:
-    """So many rows in each table."""
+    """So many rows in each table, looked over as autovacuum would sooner or later."""
     marks = {}
     for service, statements in _TABLES.items():
         engine = _engine(layout, service)
         for part in _parts(rows):
             with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
                 marks[service.name] = _fill(connection, statements, part) + 1
+        with engine.connect() as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+            connection.execute(text("CHECKPOINT"))
         engine.dispose()
     _begin_after(layout, marks)
 

@@ -11,7 +11,6 @@ from statistics import median
 from typing import Any
 
 from rich.console import Console
-from sqlalchemy import text
 
 from benchmarks import cpu, sql
 from benchmarks.arrivals import StopWatch
@@ -26,10 +25,8 @@ from chaos.rest import at_rest
 from chaos.workload import Workload
 from connect import jars
 from contracts.services import ORDER
-from migrations.database import OWNERS, admin_engine
 from stack import java, launch, prey
 from stack.layout import Layout
-from stack.postgres import SUPERUSER
 
 RESULTS = Path(__file__).parent / "results"
 NOTHING_ELSE = {"repeated_at_once": 0, "repeated_later": 0, "other_body": 0, "cancelled": 0, "looked_at": 0}
@@ -128,25 +125,13 @@ def bench(
     with launch.temporary(name) as wish, tempfile.TemporaryDirectory() as folder:
         if before:
             with launch.running(replace(wish, only=("migrate",)), console) as started:
-                layout = prey.layout_of(wish.state, started)
-                before(layout)
-                look_over(layout)
+                before(prey.layout_of(wish.state, started))
         with launch.running(replace(wish, local_gateway=local_gateway), console) as started:
             layout = prey.layout_of(wish.state, started)
             with StopWatch(prey.direct_servers(layout)) as watch:
                 on = Bench(layout, prey.ground_of(layout, started), watch, Path(folder))
                 on.warm_up(warm_up_seconds)
-                look_over(layout)
                 yield on
-
-
-def look_over(layout: Layout) -> None:
-    """What autovacuum does every minute, done now: no figure is to hang on when it comes by first."""
-    for owner in OWNERS.values():
-        engine = admin_engine(prey.database(layout, SUPERUSER, owner.database))
-        with engine.connect() as connection:
-            connection.execute(text("VACUUM ANALYZE"))
-        engine.dispose()
 
 
 def spread(values: Sequence[float]) -> Mapping[str, float]:
