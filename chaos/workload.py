@@ -16,9 +16,10 @@ import requests
 from chaos.answers import Answer, follow_ups, outcome_of
 from chaos.history import History
 from chaos.orders import Errand
+from web.load import PLACING_MAX
 
 # More than the order service places at once, so that it comes to refuse some.
-CLIENTS = 16
+CLIENTS = PLACING_MAX + 4
 CONNECT_SECONDS_MAX, ANSWER_SECONDS_MAX = 3.0, 10.0
 NAP_SECONDS = 0.5
 

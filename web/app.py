@@ -10,15 +10,17 @@ from runtime.environment import Environment
 from runtime.logs import configure
 from web.documentation import documentation_routes
 from web.health import health_routes
+from web.load import PLACING_MAX
 from web.operator import TOKEN_KEY
 from web.preferences import WAITERS_MAX
 from web.problems import answer_with_problems
 from web.rate_limit import FORM, RateLimit, parse_rate_limit, tell_limits
 from web.validation import BODY_BYTES_MAX
 
-# Those that wait for an order hold no connection, and leave these for all others.
 CONNECTIONS = 16
-THREADS = CONNECTIONS + WAITERS_MAX
+# Of those that place orders one at a time holds a connection, and those that wait for an order hold none: the
+# others leave these for reads, health and cancelling.
+THREADS = PLACING_MAX + WAITERS_MAX + 4
 
 
 @dataclass(frozen=True, slots=True)

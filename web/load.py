@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 
 SHED = Trait(problems={503: "Too much is being done at once, or too many events wait for a relay."})
 
-PLACING_MAX = 12
+# They wait for one transaction together, and hold no connection meanwhile.
+PLACING_MAX = 48
 WAL_SHARE_MAX = 0.85
 WAL_LOOKUP_SECONDS = 1.0
 
