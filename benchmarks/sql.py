@@ -158,3 +158,9 @@ NEW_STOCK = (
         SELECT 'DISH-' || n, 'restock', 1000000, 0, 0 {_DISHES}
     """),
 )
+
+# Every order that has come to its end: how, and when its saga was stored.
+ORDER_ENDS = text("""
+    SELECT orders.id::text AS id, orders.status, extract(epoch FROM sagas.updated_at)::float8 AS at
+    FROM orders JOIN sagas ON sagas.id = orders.id WHERE sagas.status IN ('COMPLETED', 'COMPENSATED')
+""")

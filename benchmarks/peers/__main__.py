@@ -20,7 +20,7 @@ import psycopg
 
 from benchmarks.databases import free_port
 from benchmarks.feeder import BACKLOG_MAX, CLIENTS
-from benchmarks.peers import dbos, hand_written, restate
+from benchmarks.peers import dbos, hand_written, neverlost, restate
 from benchmarks.peers.load import Load
 from benchmarks.peers.peer import Candidate, Ground, Missing, versions_of
 from benchmarks.system import RESULTS, Figures, spread
@@ -30,10 +30,9 @@ from stack.postgres import Server, cluster
 WARM_UP_SECONDS, SECONDS, RATE = 5.0, 20.0, 10.0
 SUMMED = {"saturated": ("sagas_a_second", "cpu_ms_a_saga"), "slow": ("p50", "p99")}
 
-# In the order in which they take turns. The place of "neverlost", this repository's own system, is the first.
-PEERS: Mapping[str, Candidate] = {
-    each.name: each for each in (hand_written.CANDIDATE, restate.CANDIDATE, dbos.CANDIDATE)
-}
+# In the order in which they take turns.
+_CANDIDATES = (neverlost.CANDIDATE, hand_written.CANDIDATE, restate.CANDIDATE, dbos.CANDIDATE)
+PEERS: Mapping[str, Candidate] = {each.name: each for each in _CANDIDATES}
 
 
 def turn(server: Server, candidate: Candidate, seconds: float) -> Figures:
