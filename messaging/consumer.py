@@ -12,7 +12,8 @@ from messaging.envelope import Delivery, as_uuid
 from messaging.errors import UnreadableMessage
 from messaging.rounds import rounds
 
-# Given at most one message per key, in offset order; never commits; answers with what is to be told.
+# Given at most one message per key (all, in offset order, where the consumer `folds`); never commits; answers
+# with what is to be told.
 # May be called again with the same messages after a rollback.
 Handler = Callable[[Connection, Sequence[Message]], list[Message]]
 
@@ -30,6 +31,7 @@ class Consumer:
     handlers: Mapping[str, Handler]
     parked: type[CommandParked] | None = None  # how it tells that a command was parked
     see: Callable[[Connection, Sequence[str]], None] | None = None  # told of topics that it only watches
+    folds: bool = False  # its handlers take several messages of a key at once
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -47,10 +49,10 @@ class Consumer:
         return delivery.message()
 
     def handle(self, connection: Connection, deliveries: Sequence[Delivery]) -> None:
-        """Handle messages, round by round; their answers go to the outbox. Never commits."""
+        """Handle messages, round by round, or all at once; their answers go to the outbox. Never commits."""
         messages = [self.read(delivery) for delivery in deliveries]
         self.lock(connection, messages)
-        for each_round in rounds(messages):
+        for each_round in [messages] if self.folds else rounds(messages):
             outbox.write(connection, self.service, self._handle_round(connection, each_round))
 
     def tell_parked(self, connection: Connection, deliveries: Sequence[Delivery], reason: str) -> None:

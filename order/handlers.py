@@ -190,4 +190,5 @@ def consumer(patience: Patience | None = None) -> Consumer:
         lambda connection, messages: sagas.lock(connection, [UUID(m.key) for m in messages]),
         dict.fromkeys([*answers, *parked], sagas.handle),
         see=heartbeats.see,
+        folds=True,
     )

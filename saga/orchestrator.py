@@ -1,6 +1,6 @@
 """The orchestrator: many sagas moved at once, in the caller's transaction. Nothing here commits.
 
-A batch of replies is handled in a fixed number of statements: read the sagas, decide for each (pure),
+A batch of replies is handled in a fixed number of statements: read the sagas, decide for each reply (pure),
 store them, let the service follow, write events, commands and log.
 """
 
@@ -21,7 +21,7 @@ from saga.advance import Answer, Move
 from saga.definition import Definition
 from saga.kind import Change, SagaKind
 from saga.records import Entry, Loaded
-from saga.state import SagaStatus
+from saga.state import SagaState, SagaStatus
 
 log = structlog.get_logger(__name__)
 
@@ -69,9 +69,19 @@ class Orchestrator:
         connection.execute(sql.LOCK_SAGAS, {"ids": list(saga_ids)})
 
     def handle(self, connection: Connection, messages: Sequence[Message]) -> list[Message]:
-        """Take participants' messages, one a saga. What a saga does not wait for is noted and ignored."""
-        loaded = self.read(connection, [UUID(message.key) for message in messages])
-        self.move(connection, [self._taken(loaded[UUID(m.key)], m) for m in messages])
+        """Take participants' messages, each saga's in their order, as if one came after the other.
+
+        What a saga does not wait for is noted and ignored.
+        """
+        loaded = self.read(connection, list(dict.fromkeys(UUID(message.key) for message in messages)))
+        happenings = []
+        for message in messages:
+            saga_id = UUID(message.key)
+            happening = self._taken(loaded[saga_id], message)
+            happenings.append(happening)
+            if happening.move:
+                loaded[saga_id] = replace(loaded[saga_id], state=happening.move.state)
+        self.move(connection, happenings)
         return []
 
     def read(self, connection: Connection, saga_ids: Sequence[UUID]) -> dict[UUID, Loaded]:
@@ -93,14 +103,21 @@ class Orchestrator:
         return found
 
     def move(self, connection: Connection, happenings: Sequence[Happening]) -> None:
-        """Store moved sagas, let the service follow, send what comes of it, and keep a log of all."""
-        moved = [(h.loaded, h.move.state) for h in happenings if h.move is not None]
+        """Store moved sagas, let the service follow, send what comes of it, and keep a log of all.
+
+        A saga to which more than one thing has happened is stored once, as the last has left it.
+        """
+        moved: dict[UUID, tuple[Loaded, SagaState]] = {}
+        for each in happenings:
+            if each.move is not None:
+                before, _ = moved.get(each.entry.saga_id, (each.loaded, None))
+                moved[each.entry.saga_id] = (before, each.move.state)
         subjects: Mapping[UUID, Any] = {}
         told: list[Message] = []
         if moved:
-            records.store(connection, moved)
-            subjects = self.kind.subjects(connection, [after.saga_id for _, after in moved])
-            changes = [Change(before.state, after, subjects[after.saga_id]) for before, after in moved]
+            records.store(connection, list(moved.values()))
+            subjects = self.kind.subjects(connection, list(moved))
+            changes = [Change(before.state, after, subjects[i]) for i, (before, after) in moved.items()]
             told = self.kind.follow(connection, changes)
             _tell_people(happenings)
         self._tell(connection, happenings, subjects, told)

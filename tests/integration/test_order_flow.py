@@ -263,6 +263,36 @@ def test_the_statements_of_a_batch_do_not_grow_with_it(shop, statements_on):
     assert {shop.status(order) for order in many} == {"PAID"}
 
 
+def test_both_answers_of_an_order_in_one_batch_take_no_more_statements_than_the_last_alone(
+    shop, statements_on
+):
+    at_once, later = shop.place(), shop.place()
+    shop.receives(StockReserved(order_id=later))
+
+    with statements_on(shop.engine) as for_one:
+        shop.receives(captured(later))
+    with statements_on(shop.engine) as for_both:
+        shop.receives(StockReserved(order_id=at_once), captured(at_once))
+
+    assert len(for_both) == len(for_one)
+    assert (
+        shop.state(at_once)
+        == shop.state(later)
+        == ("COMPLETED", [*PLACED, "order.completed.v1"], [1, 2, 3, 4])
+    )
+    assert [line.kind for line in shop.log(at_once)][-3:] == ["reply", "reply", "event"]
+
+
+def test_what_a_saga_does_not_await_after_what_came_before_it_in_the_batch_is_ignored(shop):
+    order = shop.place()
+
+    shop.receives(StockRejected(order_id=order, reason="none left"), captured(order), captured(order))
+
+    assert shop.state(order)[:2] == ("PENDING", [*PLACED, "payment.refund.v1"])
+    assert shop.saga(order) == ("COMPENSATING", ["undo charge"])
+    assert [line.kind for line in shop.log(order)][-4:] == ["reply", "ignored", "ignored", "command"]
+
+
 def test_the_token_is_forgotten_once_the_payment_service_has_answered(shop):
     waits, paid = shop.place(), shop.place()
 
