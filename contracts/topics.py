@@ -3,7 +3,7 @@
 Nothing may rely on order between topics; within one, messages of a key (the order id) keep theirs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -31,13 +31,31 @@ _COMPACTED: Mapping[str, str] = MappingProxyType({"cleanup.policy": "compact"})
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic; `settings` are its own, beside those every topic has."""
+    """One topic; `settings` are its own, beside those every topic has.
+
+    `relay` names the service whose relay writes it, where that is not the writer itself.
+    """
 
     name: str
     writer: str
     readers: tuple[str, ...] = ()
     partitions: int = PARTITIONS
     settings: Mapping[str, str] = field(default_factory=lambda: _EVENTS)
+    relay: str | None = None
+
+    def replicas(self, brokers: Sequence[int]) -> list[int] | None:
+        """The brokers that keep it, the preferred leader first; None where any may.
+
+        One broker leads all that a relay writes, so that its transaction is one request to send, one to join
+        and one to mark, and not one of each a broker; readers and followers ask one broker for it, not three.
+        Each of three relays has a broker of its own.
+        """
+        names = [service.name for service in SERVICES]
+        home = self.relay or self.writer
+        if home not in names or len(brokers) < REPLICATION_FACTOR:
+            return None
+        first = names.index(home)
+        return [sorted(brokers)[(first + n) % len(brokers)] for n in range(REPLICATION_FACTOR)]
 
     @property
     def all_settings(self) -> dict[str, str]:
@@ -66,11 +84,13 @@ MESSAGE_TOPICS = (
 CANARY = Topic("relay-canary", "*", partitions=1)
 
 # The order service's deadlines pass only while every relay beats.
-_HEARTBEATS = tuple(Topic(s.heartbeat_topic, "connect", ("order",), partitions=1) for s in SERVICES)
+_HEARTBEATS = tuple(
+    Topic(s.heartbeat_topic, "connect", ("order",), partitions=1, relay=s.name) for s in SERVICES
+)
 
 # One offsets topic a connector: a transaction left open by one cannot hold up another.
 _CONNECTOR_OFFSETS = tuple(
-    Topic(s.offsets_topic, "connect", partitions=1, settings=_COMPACTED) for s in SERVICES
+    Topic(s.offsets_topic, "connect", partitions=1, settings=_COMPACTED, relay=s.name) for s in SERVICES
 )
 _CONNECT = (
     Topic("connect-configs", "connect", partitions=1, settings=_COMPACTED),

@@ -7,7 +7,7 @@ refused: whoever reads all of a topic reads the number that contracts say. Consu
 what the inbox knows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -33,10 +33,10 @@ def make_topics(admin: KafkaAdminClient) -> list[str]:
     existing = set(admin.list_topics())
     missing = [topic for topic in ALL_TOPICS if topic.name not in existing]
     if missing:
+        brokers = [broker["broker_id"] for broker in admin.describe_cluster()["brokers"]]
+        wanted = {topic.name: _options(topic, brokers) for topic in missing}
         try:
-            admin.create_topics(
-                {topic.name: _options(topic) for topic in missing}, timeout_ms=30_000, wait_for_metadata=True
-            )
+            admin.create_topics(wanted, timeout_ms=30_000, wait_for_metadata=True)
         except TopicAlreadyExistsError:
             log.info("another made them at the same time")
     return [topic.name for topic in missing]
@@ -135,10 +135,16 @@ def _place(admin: KafkaAdminClient, group: str, partitions: list[TopicPartition]
             raise error(f"group {group} could not be placed at the beginning")
 
 
-def _options(topic: Topic) -> dict[str, object]:
+def _options(topic: Topic, brokers: Sequence[int]) -> dict[str, object]:
+    """While a broker is missing Kafka refuses, and it is tried again."""
+    if (replicas := topic.replicas(brokers)) is None:
+        return {
+            "num_partitions": topic.partitions,
+            "replication_factor": REPLICATION_FACTOR,
+            "configs": topic.all_settings,
+        }
     return {
-        "num_partitions": topic.partitions,
-        "replication_factor": REPLICATION_FACTOR,
+        "assignments": dict.fromkeys(range(topic.partitions), replicas),
         "configs": topic.all_settings,
     }
 

@@ -52,3 +52,17 @@ def test_topics_keep_their_promise():
         assert topic.partitions == 3
         assert topic.all_settings["cleanup.policy"] == "delete"
         assert topic.all_settings["message.timestamp.type"] == "LogAppendTime"
+
+
+def test_all_that_a_relay_writes_is_led_by_one_broker_and_each_relay_has_its_own():
+    led = {}
+    for topic in ALL_TOPICS:
+        if replicas := topic.replicas([3, 1, 2]):
+            assert sorted(replicas) == [1, 2, 3]
+            led.setdefault(topic.relay or topic.writer, set()).add(replicas[0])
+
+    assert led == {service.name: {place} for place, service in enumerate(SERVICES, start=1)}
+
+
+def test_a_cluster_that_lacks_a_broker_is_left_to_refuse():
+    assert MESSAGE_TOPICS[0].replicas([1, 2]) is None
