@@ -85,15 +85,15 @@ def post(connection: http.client.HTTPConnection) -> bool:
 
 def closed_loop(port: int, seconds: float) -> float:
     """Orders a second, by clients each of which waits for its answer."""
-    accepted, until_then = [0] * CLIENTS, time.monotonic() + seconds
+    accepted, began = [0] * CLIENTS, time.monotonic()
 
     def client(number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        while time.monotonic() < until_then:
+        while time.monotonic() < began + seconds:
             accepted[number] += post(connection)
 
     _together(client)
-    return sum(accepted) / seconds
+    return sum(accepted) / (time.monotonic() - began)
 
 
 def open_loop(port: int, seconds: float, rate: float) -> list[float]:
@@ -105,7 +105,8 @@ def open_loop(port: int, seconds: float, rate: float) -> list[float]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         while (meant := began + next(numbers) / rate) < began + seconds:
             pause.wait(max(meant - time.monotonic(), 0))
-            post(connection)
+            if not post(connection):
+                raise AssertionError("an order was refused: its answer was quick, and is no answer")
             late.append((time.monotonic() - meant) * 1000)
 
     _together(client)

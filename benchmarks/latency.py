@@ -21,11 +21,15 @@ def latency(on: Bench, rate: float, seconds: float, mix: Mix = MIXED) -> Figures
     """
     with on.load(rate, seconds, mix) as (load, path):
         load.join()
-    meant = {
-        each.end.value["order_id"]: each.end.wall - each.end.at + (each.begin.intended or each.begin.at)
-        for each in operations(read(path))
-        if each.end and each.end.type == "ok"
-    }
+    meant: dict[str, float] = {}
+    first: dict[str | None, float] = {}
+    for each in operations(read(path)):
+        # Who asks again for want of an answer has waited since the first time.
+        asked = first.setdefault(each.begin.key, each.begin.intended or each.begin.at)
+        if each.end and each.end.type == "ok":
+            meant.setdefault(each.end.value["order_id"], each.end.wall - each.end.at + asked)
+    if len(meant) < len(first):
+        raise AssertionError(f"{len(first) - len(meant)} of {len(first)} orders were not accepted")
     until(
         lambda: meant.keys() <= on.watch.ended.keys(),
         within_seconds=SETTLE_SECONDS_MAX,

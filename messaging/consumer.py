@@ -12,8 +12,8 @@ from messaging.envelope import Delivery, as_uuid
 from messaging.errors import UnreadableMessage
 from messaging.rounds import rounds
 
-# Given at most one message per key (all, in offset order, where the consumer `folds`); never commits; answers
-# with what is to be told.
+# Given at most one message per key, or all of them in offset order where the consumer `folds`; never commits;
+# answers with what is to be told.
 # May be called again with the same messages after a rollback.
 Handler = Callable[[Connection, Sequence[Message]], list[Message]]
 

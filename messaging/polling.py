@@ -23,6 +23,8 @@ RECORDS_PER_BATCH = 500
 SEE_EVERY_SECONDS = 1.0
 # A commit of offsets costs the brokers as much as a batch of messages.
 BOOKMARK_EVERY_SECONDS = 1.0
+# A worker that is asked to stop has ten seconds in all.
+BOOKMARK_MILLISECONDS_MAX = 3_000
 KEY_CHARACTERS_MAX = 200  # an order id has 36; what is longer is parked, under a key that an index takes
 POLL_SECONDS_MAX = 120
 # How long a batch is tried while the database fails; then the process ends, before its group gives it up.
@@ -96,8 +98,10 @@ class MessageWorker:
                 if time.monotonic() - self._bookmarked_at >= BOOKMARK_EVERY_SECONDS:
                     self._bookmark()
         finally:
-            self._bookmark()
-            self._consumer.close(autocommit=False)
+            try:
+                self._bookmark()
+            finally:
+                self._consumer.close(autocommit=False)
 
     def problems(self) -> dict[str, str]:
         """Why this worker is not ready; empty when it is."""
@@ -153,8 +157,9 @@ class MessageWorker:
         if not offsets:
             return
         try:
-            self._consumer.commit(offsets)
+            self._consumer.commit(offsets, timeout_ms=BOOKMARK_MILLISECONDS_MAX)
         except (CommitFailedError, KafkaError) as error:
+            self._places = offsets | self._places
             log.warning("offsets were not committed", reason=f"{type(error).__name__}: {error}")
 
 

@@ -32,6 +32,7 @@ from order.status import FINAL, Status, reason, status_after
 from saga import heartbeats
 from saga.kind import Change, SagaKind
 from saga.orchestrator import Orchestrator
+from saga.state import Progress
 
 log = structlog.get_logger(__name__)
 
@@ -142,6 +143,8 @@ def _follow(connection: Connection, changes: Sequence[Change]) -> list[Message]:
     }
     if moved:
         connection.execute(queries.MOVE_ORDERS, {"ids": list(moved), "statuses": list(moved.values())})
+    if charged := [c.after.saga_id for c in changes if c.after.saga_id not in moved and _is_charged(c)]:
+        connection.execute(queries.FORGET_TOKENS, {"ids": charged})
     for order_id, status in moved.items():
         log.info("order moved", order_id=str(order_id), status=status)
     return [
@@ -149,6 +152,12 @@ def _follow(connection: Connection, changes: Sequence[Change]) -> list[Message]:
         for change in changes
         if moved.get(change.after.saga_id) in FINAL
     ]
+
+
+def _is_charged(change: Change) -> bool:
+    """Whether nobody will be asked to charge this order any more."""
+    charge = change.after.steps.get("charge")
+    return charge is not None and charge.progress not in {Progress.ASKED, Progress.RETRYING}
 
 
 def _ended(change: Change, status: Status) -> Message:

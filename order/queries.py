@@ -25,13 +25,18 @@ READ_ORDERS = text("""
     WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 
-# Only what changes. The token is needed until the payment service has answered, and not a moment longer.
+# Only what changes. The token is needed until the charge is answered or given up, and not a moment longer.
 MOVE_ORDERS = text("""
     UPDATE orders
     SET status = moved.status, updated_at = clock_timestamp(),
         payment_token = CASE WHEN moved.status = 'PENDING' THEN payment_token END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[])) AS moved (id, status)
     WHERE orders.id = moved.id
+""")
+
+FORGET_TOKENS = text("""
+    UPDATE orders SET payment_token = NULL
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND payment_token IS NOT NULL
 """)
 
 # An order whose saga stands, or whose messages are held back, waits for a person.

@@ -208,6 +208,8 @@ def main() -> None:
     plain_url = url.set(drivername="postgresql").render_as_string(hide_password=False)
     threading.Thread(target=listen, args=(plain_url, executor.wake, stop), daemon=True).start()
     health = serve_health(health_bind, executor.problems)
+    if isinstance(gateway, LocalGateway):
+        log.warning("the gateway is a simulated one: nobody is charged")
     log.info("executor started", executor=name)
     executor.run()
     health.shutdown()

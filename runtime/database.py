@@ -32,7 +32,7 @@ def one_of(column: str, values: type[StrEnum]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseLimits:
-    """How long the database may keep us, in milliseconds; a zombie's locks end with them.
+    """How long the database may keep us, in milliseconds, and how it reads; a zombie's locks end with them.
 
     A prepared plan that was made while a table was empty reads all of it, and is still in use when it is
     full: until statistics were gathered, each claim of a few rows would read every row. Who does not mean

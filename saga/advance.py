@@ -57,8 +57,8 @@ def elapse(definition: Definition, state: SagaState, now: datetime) -> Move | No
     due = {name: step for name, step in state.steps.items() if step.due and step.due <= now}
     if expired := [name for name, step in due.items() if step.progress is Progress.ASKED]:
         return _give_up(definition, state, Cause(Why.EXPIRED, expired[0]), now)
-    if any(step.progress is Progress.UNDOING for step in due.values()):
-        return Move(replace(state, status=SagaStatus.NEEDS_ATTENTION))
+    if late := [name for name, step in due.items() if step.progress is Progress.UNDOING]:
+        return _wait_for_a_person(state, *late)
     return _ask_again(definition, state, due, now)
 
 
@@ -74,7 +74,7 @@ def park(state: SagaState, step: str, operation: Operation) -> Move | None:
     known = state.steps.get(step)
     if state.status in FINAL or known is None or AWAITED.get(known.progress) is not operation:
         return None
-    return Move(replace(state, status=SagaStatus.NEEDS_ATTENTION))
+    return _wait_for_a_person(state, step)
 
 
 def retry(definition: Definition, state: SagaState, now: datetime) -> Move | None:
@@ -82,7 +82,7 @@ def retry(definition: Definition, state: SagaState, now: datetime) -> Move | Non
     if state.status is not SagaStatus.NEEDS_ATTENTION:
         return None
     stuck = {name: replace(step, tried=0) for name, step in state.steps.items() if step.progress in AWAITED}
-    return _ask_again(definition, replace(state, status=_direction(state)), stuck, now)
+    return _ask_again(definition, state, stuck, now)
 
 
 def resolve(
@@ -90,21 +90,19 @@ def resolve(
 ) -> Move | None:
     """A person has done by hand what the stuck steps were asked for; before the pivot only undoing counts.
 
-    A participant that has not answered may still do it, so that it would be done twice: then only if the
-    person says that it was seen to (`unanswered`).
+    A participant that has not answered may still do it, so that it would be done twice: what it was asked for
+    is settled only if the person says that it was seen to (`unanswered`).
     """
     forward = state.cause is None
     if state.status is not SagaStatus.NEEDS_ATTENTION or (forward and not _is_past_pivot(definition, state)):
         return None
-    if not unanswered and has_unanswered(state):
-        return None
     done = Progress.DONE if forward else Progress.UNDONE
     settled = {
-        name: replace(step, progress=done, due=None)
+        name: replace(step, progress=done, due=None, stuck=False)
         for name, step in state.steps.items()
-        if step.progress in AWAITED
+        if step.progress in AWAITED and (unanswered or step.due is None)
     }
-    return _go_on(definition, _with(state, settled), now)
+    return _go_on(definition, _with(state, settled), now) if settled else None
 
 
 def is_awaited(state: SagaState, answer: Answer) -> bool:
@@ -117,36 +115,45 @@ def is_awaited(state: SagaState, answer: Answer) -> bool:
     )
 
 
-def has_unanswered(state: SagaState) -> bool:
-    """Whether a command is out whose answer has not come; a last refusal leaves a step without a due time."""
-    return any(step.progress in AWAITED and step.due is not None for step in state.steps.values())
+def awaited_answers(state: SagaState) -> list[str]:
+    """What was asked for and has not been answered; a last refusal leaves a step without a due time."""
+    return [what for what, step in state.awaited.items() if step.due is not None]
 
 
 def _is_past_pivot(definition: Definition, state: SagaState) -> bool:
     """Beside other steps the pivot is passed when all of them are done: until then each can be undone."""
     done = {name for name, step in state.steps.items() if step.progress is Progress.DONE}
-    return all(step.name in done for step in definition.pivot)
-
-
-def _direction(state: SagaState) -> SagaStatus:
-    return SagaStatus.COMPENSATING if state.cause else SagaStatus.RUNNING
+    return all(step.name in done for step in definition.pivot_group)
 
 
 def _with(state: SagaState, steps: dict[str, StepState]) -> SagaState:
-    return replace(state, status=_direction(state), steps={**state.steps, **steps})
+    """One step that is stuck is enough: the saga waits for a person whatever the others say."""
+    after = {**state.steps, **steps}
+    if any(step.stuck for step in after.values()):
+        status = SagaStatus.NEEDS_ATTENTION
+    else:
+        status = SagaStatus.COMPENSATING if state.cause else SagaStatus.RUNNING
+    return replace(state, status=status, steps=after)
+
+
+def _wait_for_a_person(state: SagaState, *names: str) -> Move:
+    return Move(_with(state, {name: replace(state.steps[name], stuck=True) for name in names}))
 
 
 def _succeeded(definition: Definition, state: SagaState, answer: Answer, now: datetime) -> Move:
     name = answer.route.step
     done = Progress.DONE if answer.route.operation is Operation.ACTION else Progress.UNDONE
-    step = replace(state.steps[name], progress=done, due=None)
+    step = replace(state.steps[name], progress=done, due=None, stuck=False)
     return _go_on(definition, _with(state, {name: step}), now)
 
 
 def _failed(definition: Definition, state: SagaState, answer: Answer, now: datetime) -> Move:
     """Try again while the policy allows it; else turn round, or call for a person."""
     name, action = answer.route.step, answer.route.operation is Operation.ACTION
-    step, policy = state.steps[name], definition.by_name[name].way(answer.route.operation).retry
+    step, policy = (
+        replace(state.steps[name], stuck=False),
+        definition.by_name[name].way(answer.route.operation).retry,
+    )
     if step.tried <= policy.attempts:
         again = Progress.RETRYING if action else Progress.UNDO_RETRYING
         due = now + timedelta(seconds=policy.pause(step.tried))
@@ -154,13 +161,12 @@ def _failed(definition: Definition, state: SagaState, answer: Answer, now: datet
     if action and not _is_past_pivot(definition, state):
         refused = _with(state, {name: replace(step, progress=Progress.REFUSED, due=None)})
         return _turn(definition, refused, Cause(Why.REFUSED, name, answer.reason), now)
-    stuck = _with(state, {name: replace(step, due=None)})
-    return Move(replace(stuck, status=SagaStatus.NEEDS_ATTENTION))
+    return Move(_with(state, {name: replace(step, due=None, stuck=True)}))
 
 
 def _give_up(definition: Definition, state: SagaState, cause: Cause, now: datetime) -> Move:
-    if _is_past_pivot(definition, state):
-        return Move(replace(state, status=SagaStatus.NEEDS_ATTENTION))
+    if _is_past_pivot(definition, state) and cause.step:
+        return _wait_for_a_person(state, cause.step)
     return _turn(definition, state, cause, now)
 
 

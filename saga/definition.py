@@ -119,7 +119,7 @@ class Definition:
         return tuple(each.steps if isinstance(each, Parallel) else (each,) for each in self.steps)
 
     @cached_property
-    def pivot(self) -> tuple[Step, ...]:
+    def pivot_group(self) -> tuple[Step, ...]:
         """The group that the pivot is in: once all of it is done the saga only goes on."""
         return next(group for group in self.groups if any(step.pivot for step in group))
 

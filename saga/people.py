@@ -113,9 +113,9 @@ def _where(state: SagaState) -> str:
 def _why_not_resolved(state: SagaState, *, unanswered: bool) -> str:
     if state.status is not SagaStatus.NEEDS_ATTENTION:
         return f"only a saga that needs attention is settled by hand: {_where(state)}"
-    if not unanswered and advance.has_unanswered(state):
+    if not unanswered and (open_ones := advance.awaited_answers(state)):
         return (
-            f"{', '.join(state.awaits)} was not answered, so it may still be done, twice then; see to it that"
+            f"{', '.join(open_ones)} was not answered, so it may still be done, twice then; see to it that"
             " it is not, and say `unanswered`"
         )
     return "before the pivot nothing counts as done by hand: retry, or compensate"

@@ -64,13 +64,15 @@ class Cause:
 class StepState:
     """One step: the epoch of the last command, and how often it was tried since a person last stepped in.
 
-    `due` is the deadline of an answer, or the time of the next try.
+    `due` is the deadline of an answer, or the time of the next try. One that is `stuck` needs a person: it
+    was refused for good, was not answered in time, or its command was parked.
     """
 
     progress: Progress
     epoch: int = 1
     tried: int = 1
     due: datetime | None = None
+    stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,17 @@ class SagaState:
     cause: Cause | None = None
 
     @property
-    def awaits(self) -> list[str]:
-        """What it waits for, such as `charge` or `undo charge`."""
-        return [
-            name if step.progress is Progress.ASKED else f"undo {name}"
+    def awaited(self) -> dict[str, StepState]:
+        """The steps that it waits for, by what it waits for: `charge` or `undo charge`."""
+        return {
+            name if step.progress is Progress.ASKED else f"undo {name}": step
             for name, step in self.steps.items()
             if step.progress in AWAITED
-        ]
+        }
+
+    @property
+    def awaits(self) -> list[str]:
+        return list(self.awaited)
 
     @property
     def due(self) -> datetime | None:
@@ -100,7 +106,7 @@ class SagaState:
 
     def steps_as_json(self) -> dict[str, Any]:
         return {
-            name: [step.progress, step.epoch, step.tried, step.due and step.due.isoformat()]
+            name: [step.progress, step.epoch, step.tried, step.due and step.due.isoformat(), step.stuck]
             for name, step in self.steps.items()
         }
 
@@ -110,8 +116,11 @@ class SagaState:
 
 def steps_from_json(steps: Mapping[str, Any]) -> dict[str, StepState]:
     return {
-        name: StepState(Progress(progress), epoch, tried, datetime.fromisoformat(due) if due else None)
-        for name, (progress, epoch, tried, due) in steps.items()
+        name: StepState(
+            Progress(progress), epoch, tried, datetime.fromisoformat(due) if due else None, *stuck
+        )
+        # Those stored by an older version do not say which step is stuck: only one could be.
+        for name, (progress, epoch, tried, due, *stuck) in steps.items()
     }
 
 

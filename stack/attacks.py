@@ -105,7 +105,7 @@ def _run(attack: Attack, system: arena.System) -> int:
     click.echo("\n".join([f"{told['verdict']}: {attack.folder / 'report.html'}", *told["reasons"]]))
     if told["not_tried"]:
         click.echo(f"Not tried, since the orders ran out before: {'; '.join(told['not_tried'])}")
-    if note_largest(LARGEST, told):
+    elif note_largest(LARGEST, told):
         click.echo(f"The largest run so far: noted in {LARGEST}")
     return EXIT_CODE[told["verdict"]]
 

@@ -79,7 +79,7 @@ Ready.  order {url("order")}   payment {url("payment")}   inventory {url("invent
         PostgreSQL {layout.address("postgres")}   Connect {url("connect-1")}
         Kafka {layout.bootstrap_servers}
 
-Place an order, then watch it go from PENDING over PAID to COMPLETED:
+Place an order, then watch it go from PENDING to COMPLETED:
 
   curl -s {url("order")}/orders -H 'Content-Type: application/json' \\
        -d '{{"items":[{{"sku":"PIZZA","quantity":1}}]}}'

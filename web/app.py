@@ -18,8 +18,8 @@ from web.rate_limit import FORM, RateLimit, parse_rate_limit, tell_limits
 from web.validation import BODY_BYTES_MAX
 
 CONNECTIONS = 16
-# Of those that place orders one at a time holds a connection, and those that wait for an order hold none: the
-# others leave these for reads, health and cancelling.
+# Those that place orders share a connection as a rule, and those that wait for an order hold none; four more
+# are for reads, health and cancelling.
 THREADS = PLACING_MAX + WAITERS_MAX + 4
 
 
@@ -43,7 +43,7 @@ class WebSettings:
 
 
 def open_database(service: str, settings: WebSettings) -> Engine:
-    """The service's engine, a connection for each thread that works; also sets the process's logs up."""
+    """The service's engine; also sets the process's logs up."""
     configure(service)
     return connect_engine(settings.database, process=service, connections=CONNECTIONS)
 

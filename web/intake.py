@@ -4,6 +4,7 @@ A request that was answered before is answered again whatever the load: that cos
 caller from not knowing.
 """
 
+import threading
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +21,10 @@ from web.problems import Problem
 from web.rate_limit import LIMITED, Limiter, RateLimit
 from web.validation import RequestModel, read_body
 
+# A request that is answered alone holds a connection, and may wait in it for its twin. Half of them are left
+# for everybody else.
+ALONE_MAX, ALONE_SECONDS_MAX = 8, 2.0
+
 # What a route that takes its writes through here promises.
 INTAKE = (KEYED, LIMITED, SHED)
 
@@ -33,6 +38,7 @@ class Intake:
         self.engine = engine
         self.limiter = Limiter(engine, limit)
         self.load = Load(WalPressure(engine))
+        self.alone = threading.BoundedSemaphore(ALONE_MAX)
         self._routes: list[Route[Any]] = []
 
     def route(self, model: type[Wanted], act: Act[Wanted]) -> "Route[Wanted]":
@@ -78,8 +84,14 @@ class Route(Generic[Wanted]):
         return before or refusal
 
     def _answer(self, asked: Asked[Wanted]) -> Outcome:
-        outcome = self._group.do(asked)
-        return outcome or idempotency.answer_alone(self._intake.engine, asked, self._act)
+        if outcome := self._group.do(asked):
+            return outcome
+        if not self._intake.alone.acquire(timeout=ALONE_SECONDS_MAX):
+            raise Problem(503, "Others were not done in time. Nothing was changed; try again.")
+        try:
+            return idempotency.answer_alone(self._intake.engine, asked, self._act)
+        finally:
+            self._intake.alone.release()
 
     def _answer_group(self, asked: Sequence[Asked[Wanted]]) -> Sequence[Outcome | None]:
         """One that cannot be kept takes nobody with it: then each is tried alone."""

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 SHED = Trait(problems={503: "Too much is being done at once, or too many events wait for a relay."})
 
-# They wait for one transaction together, and hold no connection meanwhile.
+# As a rule they share a transaction, and hold no connection while they wait for it.
 PLACING_MAX = 48
 WAL_SHARE_MAX = 0.85
 WAL_LOOKUP_SECONDS = 1.0

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import psycopg
+from sqlalchemy.exc import SQLAlchemyError
 
 from benchmarks.databases import free_port
 from benchmarks.feeder import BACKLOG_MAX, CLIENTS
@@ -46,7 +47,14 @@ def turn(server: Server, candidate: Candidate, seconds: float) -> Figures:
                     "slow": load.trickle(RATE, seconds),
                 }
                 return {**found, "orders": len(load.placed), "wrong": peer.wrong(load.placed)}
-        except (NeverlostError, OSError, HTTPException, psutil.Error, psycopg.Error) as error:
+        except (
+            NeverlostError,
+            OSError,
+            HTTPException,
+            psutil.Error,
+            psycopg.Error,
+            SQLAlchemyError,
+        ) as error:
             return {"wrong": [str(error)]}
 
 

@@ -39,7 +39,10 @@ class Neverlost:
         body = {"items": [{"sku": order.sku, "quantity": order.quantity}], "payment_token": order.token}
         headers = {"Idempotency-Key": order.id}
         url = f"{self._on.layout.url('order')}/orders"
-        answer = self._pool.request("POST", url, json=body, headers=headers)
+        try:
+            answer = self._pool.request("POST", url, json=body, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
+            raise Refused(str(error)) from error
         if answer.status != HTTPStatus.CREATED:
             raise Refused(f"{answer.status} {answer.data[:200]!r}")
         order_id = json.loads(answer.data)["order_id"]

@@ -38,7 +38,7 @@ def rows(engine_of):
     return count
 
 
-def test_an_order_is_taken_with_its_event_and_its_first_command(orders, engine_of):
+def test_an_order_is_taken_with_its_event_and_its_first_commands(orders, engine_of):
     answer = orders.post(
         "/orders", json={"items": [{"sku": "PIZZA", "quantity": 2}, {"sku": "PHONE", "quantity": 1}]}
     )
@@ -57,6 +57,7 @@ def test_an_order_is_taken_with_its_event_and_its_first_command(orders, engine_o
     assert [tuple(row) for row in told] == [
         ("order.created.v1", "order-created", 1, order["order_id"]),
         ("payment.charge.v1", "payment-commands", 2, order["order_id"]),
+        ("inventory.reserve.v1", "inventory-commands", 3, order["order_id"]),
     ]
 
 

@@ -42,8 +42,8 @@ def test_an_order_is_read_with_all_that_belongs_to_it(endpoints, engine_of, orde
     [order], [saga] = found["orders"], found["sagas"]
     assert (order.id, order.status, order.items) == (order_id, "PENDING", (("LAPTOP", 1), ("PIZZA", 2)))
     assert (saga.id, saga.status, saga.cause) == (order_id, "RUNNING", None)
-    assert [line.kind for line in found["saga_log"]] == ["begun", "event", "command"]
-    created, charge = found["outbox"]
+    assert [line.kind for line in found["saga_log"]] == ["begun", "event", "command", "command"]
+    created, charge, reserve = found["outbox"]
     assert (created.type, created.sequence, charge.type, charge.sequence) == (
         "order.created.v1",
         1,
@@ -53,7 +53,9 @@ def test_an_order_is_read_with_all_that_belongs_to_it(endpoints, engine_of, orde
     assert created.xact == charge.xact
     with engine_of("order", "migrator").connect() as connection:
         payloads = connection.scalars(text("SELECT payload::text FROM outbox ORDER BY id")).all()
-    assert [e.digest for e in (created, charge)] == [hashlib.sha256(p.encode()).hexdigest() for p in payloads]
+    assert [e.digest for e in (created, charge, reserve)] == [
+        hashlib.sha256(p.encode()).hexdigest() for p in payloads
+    ]
 
 
 @pytest.mark.parametrize("service", [service.name for service in SERVICES])

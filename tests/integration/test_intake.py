@@ -83,11 +83,11 @@ def database(engine_of):
 
 @pytest.fixture
 def placed(database):
-    """A function that counts the orders, each of which has its two messages."""
+    """A function that counts the orders, each of which has its three messages."""
 
     def count():
         number = database("SELECT count(*) FROM orders")
-        assert database("SELECT count(*) FROM outbox") == 2 * number
+        assert database("SELECT count(*) FROM outbox") == 3 * number
         return number
 
     return count

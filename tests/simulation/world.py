@@ -228,6 +228,8 @@ class World:
             assert times <= 1, f"{place[1]} was done {times} times"
             assert self.undone[place] <= times, f"{place[1]} was undone more often than done"
         for saga_id, (state, _) in self.sagas.items():
+            if state.status in {SagaStatus.RUNNING, SagaStatus.COMPENSATING}:
+                assert state.due is not None, "it is under way, and nothing will ever move it"
             if state.status is SagaStatus.COMPLETED:
                 assert self._net(saga_id) == {"charge": 1, "reserve": 1}, "completed, but not all is done"
             if state.status is SagaStatus.COMPENSATED:

@@ -41,6 +41,8 @@ def a_trip(*steps: Step | Parallel, version: int = 1) -> Definition:
 
 FLIGHT, HOTEL, CAR = a_step("flight"), a_step("hotel"), a_step("car")
 PAY = a_step("pay", pivot=True)
+_PAID_BACK = Undo(a_command("pay", compensation=True), a_reply("paid-back"), failure=a_reply("not-paid-back"))
+PAY_BACK = a_step("pay", pivot=True, undo=_PAID_BACK)
 MAIL = a_step("mail", failure=None, undo=None)
 TRIP = a_trip(FLIGHT, Parallel((HOTEL, CAR)), PAY, MAIL)
 
@@ -240,6 +242,37 @@ class TestWithThePivotBesideAnotherStep:
 
         assert trip.sent == undone(other)
         assert trip.cancelled(other).state.status is SagaStatus.COMPENSATED
+
+    def test_who_waits_for_a_person_goes_on_waiting_when_the_other_step_answers(self):
+        trip = self.a_trip()
+        trip.goes(advance.park(trip.state, "pay", Operation.ACTION))
+
+        trip.booked("hotel")
+        assert trip.state.status is SagaStatus.NEEDS_ATTENTION
+
+        assert trip.booked("pay").state.status is SagaStatus.RUNNING
+
+    def test_a_compensation_that_was_refused_for_good_waits_for_a_person_whatever_the_other_says(self):
+        trip = Journey(a_trip(Parallel((HOTEL, PAY_BACK))))
+        trip.goes(advance.cancel(trip.definition, trip.state, Cause(Why.CANCELLED), NOW))
+        trip.hears("pay", operation=Operation.UNDO, good=False)
+
+        trip.cancelled("hotel")
+
+        assert (trip.state.status, trip.state.awaits) == (SagaStatus.NEEDS_ATTENTION, ["undo pay"])
+        trip.goes(advance.resolve(trip.definition, trip.state, NOW))
+        assert trip.state.status is SagaStatus.COMPENSATED
+
+    def test_a_person_settles_what_was_refused_and_not_what_may_still_be_answered(self):
+        trip = Journey(a_trip(Parallel((HOTEL, PAY_BACK))))
+        trip.goes(advance.cancel(trip.definition, trip.state, Cause(Why.CANCELLED), NOW))
+        trip.hears("pay", operation=Operation.UNDO, good=False)
+
+        trip.goes(advance.resolve(trip.definition, trip.state, NOW))
+
+        assert (trip.state.status, trip.state.awaits) == (SagaStatus.COMPENSATING, ["undo hotel"])
+        assert advance.resolve(trip.definition, trip.state, NOW) is None
+        assert trip.cancelled("hotel").state.status is SagaStatus.COMPENSATED
 
     def test_a_deadline_undoes_both(self):
         trip = self.a_trip().booked("pay")
