@@ -114,7 +114,7 @@ def test_a_cancellation_races_with_the_order_and_one_of_them_wins(system):
 
     def place_and_cancel(_number):
         order = system.place("LAPTOP")
-        never.wait(chance.uniform(0, 6))
+        never.wait(chance.uniform(0, 1.5))
         return order, system.post(f"/orders/{order}/cancel", None).status_code
 
     with ThreadPoolExecutor(8) as pool:
