@@ -150,14 +150,13 @@ def _succeeded(definition: Definition, state: SagaState, answer: Answer, now: da
 def _failed(definition: Definition, state: SagaState, answer: Answer, now: datetime) -> Move:
     """Try again while the policy allows it; else turn round, or call for a person."""
     name, action = answer.route.step, answer.route.operation is Operation.ACTION
-    step, policy = (
-        replace(state.steps[name], stuck=False),
-        definition.by_name[name].way(answer.route.operation).retry,
-    )
+    policy = definition.by_name[name].way(answer.route.operation).retry
+    step = replace(state.steps[name], stuck=False)
     if step.tried <= policy.attempts:
         again = Progress.RETRYING if action else Progress.UNDO_RETRYING
-        due = now + timedelta(seconds=policy.pause(step.tried))
-        return Move(_with(state, {name: replace(step, progress=again, due=due)}))
+        pause = policy.pause(step.tried)
+        due = now + timedelta(seconds=pause)
+        return Move(_with(state, {name: replace(step, progress=again, due=due, patience=pause)}))
     if action and not _is_past_pivot(definition, state):
         refused = _with(state, {name: replace(step, progress=Progress.REFUSED, due=None)})
         return _turn(definition, refused, Cause(Why.REFUSED, name, answer.reason), now)
@@ -208,14 +207,10 @@ def _back(definition: Definition, state: SagaState, now: datetime) -> Move:
 
 def _ask(state: SagaState, group: Iterable[Step], operation: Operation, now: datetime) -> Move:
     """Send a first command to each step of a group."""
-    asked = {
-        step.name: StepState(
-            Progress.ASKED if operation is Operation.ACTION else Progress.UNDOING,
-            epoch=state.steps[step.name].epoch if step.name in state.steps else 1,
-            due=now + timedelta(seconds=step.way(operation).deadline_seconds),
-        )
-        for step in group
-    }
+    asked: dict[str, StepState] = {}
+    for step in group:
+        epoch = state.steps[step.name].epoch if step.name in state.steps else 1
+        asked[step.name] = _asked(step, operation, now, epoch)
     return Move(_with(state, asked), tuple(Send(name, operation, s.epoch) for name, s in asked.items()))
 
 
@@ -225,11 +220,16 @@ def _ask_again(definition: Definition, state: SagaState, steps: dict[str, StepSt
     sends = []
     for name, step in steps.items():
         operation = _OPERATION[step.progress]
-        waits = timedelta(seconds=definition.by_name[name].way(operation).deadline_seconds)
-        progress = Progress.ASKED if operation is Operation.ACTION else Progress.UNDOING
-        asked[name] = StepState(progress, step.epoch + 1, step.tried + 1, now + waits)
+        asked[name] = _asked(definition.by_name[name], operation, now, step.epoch + 1, step.tried + 1)
         sends.append(Send(name, operation, step.epoch + 1))
     return Move(_with(state, asked), tuple(sends))
+
+
+def _asked(step: Step, operation: Operation, now: datetime, epoch: int, tried: int = 1) -> StepState:
+    """A step whose command goes out now."""
+    progress = Progress.ASKED if operation is Operation.ACTION else Progress.UNDOING
+    seconds = step.way(operation).deadline_seconds
+    return StepState(progress, epoch, tried, now + timedelta(seconds=seconds), patience=seconds)
 
 
 _OPERATION = {

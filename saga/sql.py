@@ -121,7 +121,13 @@ CLAIM_DUE = text("""
     SELECT sagas.id FROM sagas, relays
     WHERE sagas.due_at <= clock_timestamp()
       AND relays.beating = cardinality(CAST(:relays AS text[]))
-      AND relays.steady_since + (sagas.due_at - sagas.updated_at) <= clock_timestamp()
+      AND relays.steady_since + coalesce(
+          (
+              SELECT make_interval(secs => max((step.value->>5)::float8)) FROM jsonb_each(sagas.steps) AS step
+              WHERE step.value->>3 IS NOT NULL
+          ),
+          sagas.due_at - sagas.updated_at
+      ) <= clock_timestamp()
     ORDER BY sagas.due_at LIMIT :limit
     FOR UPDATE OF sagas SKIP LOCKED
 """)

@@ -64,7 +64,8 @@ class Cause:
 class StepState:
     """One step: the epoch of the last command, and how often it was tried since a person last stepped in.
 
-    `due` is the deadline of an answer, or the time of the next try. One that is `stuck` needs a person: it
+    `due` is the deadline of an answer, or the time of the next try, `patience` seconds after it was set:
+    where relays were silent meanwhile, so long is given once more. One that is `stuck` needs a person: it
     was refused for good, was not answered in time, or its command was parked.
     """
 
@@ -73,6 +74,7 @@ class StepState:
     tried: int = 1
     due: datetime | None = None
     stuck: bool = False
+    patience: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,14 @@ class SagaState:
 
     def steps_as_json(self) -> dict[str, Any]:
         return {
-            name: [step.progress, step.epoch, step.tried, step.due and step.due.isoformat(), step.stuck]
+            name: [
+                step.progress,
+                step.epoch,
+                step.tried,
+                step.due and step.due.isoformat(),
+                step.stuck,
+                step.patience,
+            ]
             for name, step in self.steps.items()
         }
 

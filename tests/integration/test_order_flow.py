@@ -384,6 +384,20 @@ class TestDeadlines:
 
         assert shop.saga(order) == ("RUNNING", ["charge", "reserve"])
 
+    def test_after_a_silence_it_is_given_in_full_however_late_the_other_answer_came(self, shop):
+        order = shop.place()
+        shop.beats()
+        shop.beats_for(55)
+        shop.receives(captured(order))
+        shop.time_passes(20)
+        shop.beats()
+
+        shop.beats_for(50)
+        assert shop.clock_ticks() == 0
+        shop.beats_for(15)
+
+        assert shop.clock_ticks() == 1
+
     def test_none_passes_before_every_relay_was_seen(self, shop):
         shop.place()
         shop.time_passes(1000)
