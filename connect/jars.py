@@ -34,8 +34,7 @@ class Jar:
     sha256: str
 
     def path(self, cache: Path) -> Path:
-        # Connect gives each folder below plugin.path a class loader of its own.
-        folder = plugin_path(cache) / "debezium" if self.set_name == PLUGIN_SET else cache / "lib"
+        folder = cache / "plugins" / "debezium" if self.set_name == PLUGIN_SET else cache / "lib"
         return folder / self.coordinates.file_name
 
 
@@ -55,11 +54,6 @@ def fetch(cache: Path, report: Report) -> None:
 def class_path(cache: Path, set_name: str) -> str:
     """The value of `java -cp` for one set: `broker` or `connect`."""
     return os.pathsep.join(str(jar.path(cache)) for jar in listed() if jar.set_name == set_name)
-
-
-def plugin_path(cache: Path) -> Path:
-    """What Connect's `plugin.path` names: a folder of plugin folders."""
-    return cache / "plugins"
 
 
 def listed(lines: Iterable[str] | None = None) -> tuple[Jar, ...]:

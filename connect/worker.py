@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from connect import jars
+from connect import jars, plugin
 from contracts.services import SERVICES
 
 MAIN_CLASS = "org.apache.kafka.connect.cli.ConnectDistributed"
@@ -40,4 +40,4 @@ def command(java: str, cache: Path, flags: tuple[str, ...] = ()) -> list[str]:
     """The command of one worker, whatever folder it is started from; `flags` are for its JVM."""
     logging = f"-Dlog4j2.configurationFile={LOGGING.as_uri()}"
     java_command = [java, *flags, *JVM_FLAGS, logging, "-cp", jars.class_path(cache, "connect"), MAIN_CLASS]
-    return [*_IN_FOLDER, str(jars.plugin_path(cache).parent), *java_command, str(PROPERTIES)]
+    return [*_IN_FOLDER, str(plugin.home(cache)), *java_command, str(PROPERTIES)]

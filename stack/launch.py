@@ -16,7 +16,7 @@ from tempfile import mkdtemp
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from connect import jars
+from connect import jars, plugin
 from runtime.waiting import until
 from stack import class_archive, credentials, disk, java, options, ports, postgres_home, progress, record
 from stack.errors import NotReady, StackError
@@ -82,14 +82,20 @@ def prepare(wish: Wish, console: Console) -> None:
     disk.check(wish.state)
     options.rate_limit()
     _check_ports(wish)
-    java.find_or_install(console.print)
-    fetch_jars(console)
+    prepare_java(console)
     layout = Layout(state=wish.state)
     credentials.make(layout.secrets, layout.shared_with_gateway)
     (wish.state / "logs").mkdir(exist_ok=True)
 
 
-def fetch_jars(console: Console) -> None:
+def prepare_java(console: Console) -> None:
+    """Everything that a JVM of the stack runs. Raises NeverlostError."""
+    program = java.find_or_install(console.print)
+    _fetch_jars(console)
+    plugin.build(program, cache_folder())
+
+
+def _fetch_jars(console: Console) -> None:
     columns = (
         TextColumn("Fetching jars"),
         BarColumn(),

@@ -10,7 +10,7 @@ import grimp
 import pytest
 import yaml
 
-from connect import jars, worker
+from connect import jars, plugin, worker
 from stack import credentials, kafka, postgres, topology
 from stack.layout import BROKERS, CONNECT_WORKERS, Layout
 from stack.node import Answers, Kind, Node
@@ -201,10 +201,12 @@ def test_versions_are_the_native_ones():
     assert {CONTAINERS[broker]["image"] for broker in BROKERS} == {f"apache/kafka:{kafka_version}"}
     assert CONTAINERS["postgres"]["image"] == f"postgres:{OLDEST_MAJOR}"
     assert f"FROM apache/kafka:{kafka_version}" in CONNECT_IMAGE.splitlines()
-    assert f"grep '^{jars.PLUGIN_SET} ' /tmp/jars.txt" in CONNECT_IMAGE, (
+    assert f"fetch '^{jars.PLUGIN_SET} ' /plugin" in CONNECT_IMAGE, (
         "Debezium is of the list, as natively"
     )
     assert debezium_version not in CONNECT_IMAGE
+    assert f"{plugin.CONNECTOR} >" in CONNECT_IMAGE
+    assert plugin.SERVICE.removeprefix("META-INF/services") in CONNECT_IMAGE
 
 
 def test_images_have_tags_and_ours_is_our_version():

@@ -47,7 +47,7 @@ def relay(service=ORDER, **changes):
     return replace(well, **changes)
 
 
-PLUGINS = frozenset({"io.debezium.connector.postgresql.PostgresConnector"})
+PLUGINS = frozenset({"neverlost.OutboxConnector"})
 
 
 def facts(workers=None, cluster=CLUSTER, plugins=PLUGINS, **changes):

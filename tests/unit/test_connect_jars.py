@@ -11,10 +11,10 @@ def jar(sha256=GOOD, set_name="broker"):
     return jars.Jar(set_name, downloads.Coordinates("g", "a", "1"), sha256)
 
 
-def test_list_has_three_sets_and_every_jar_a_sum():
+def test_list_has_four_sets_and_every_jar_a_sum():
     listed = jars.listed()
 
-    assert {each.set_name for each in listed} == {"broker", "connect", "debezium"}
+    assert {each.set_name for each in listed} == {"broker", "connect", "debezium", "compiler"}
     assert all(len(each.sha256) == 64 for each in listed)
 
 
@@ -46,7 +46,7 @@ def test_plugin_holds_nothing_that_connect_provides():
 
 
 def test_plugin_jars_lie_in_a_folder_of_their_own(tmp_path):
-    assert jar(set_name="debezium").path(tmp_path) == jars.plugin_path(tmp_path) / "debezium" / "a-1.jar"
+    assert jar(set_name="debezium").path(tmp_path) == tmp_path / "plugins" / "debezium" / "a-1.jar"
     assert "debezium" not in jars.class_path(tmp_path, "connect")
 
 
