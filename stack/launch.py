@@ -14,11 +14,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from connect import jars, plugin
 from runtime.waiting import until
-from stack import class_archive, credentials, disk, java, options, ports, postgres_home, progress, record
+from stack import class_archive, credentials, disk, fetching, options, ports, postgres_home, progress, record
 from stack.errors import NotReady, StackError
 from stack.layout import DEADLINE_SECONDS, DEFAULT_STATE, ROOT, Layout, cache_folder
 from stack.leash import leashed
@@ -82,34 +80,10 @@ def prepare(wish: Wish, console: Console) -> None:
     disk.check(wish.state)
     options.rate_limit()
     _check_ports(wish)
-    prepare_java(console)
+    fetching.fetch(console)
     layout = Layout(state=wish.state)
     credentials.make(layout.secrets, layout.shared_with_gateway)
     (wish.state / "logs").mkdir(exist_ok=True)
-
-
-def prepare_java(console: Console) -> None:
-    """Everything that a JVM of the stack runs. Raises NeverlostError."""
-    program = java.find_or_install(console.print)
-    _fetch_jars(console)
-    plugin.build(program, cache_folder())
-
-
-def _fetch_jars(console: Console) -> None:
-    columns = (
-        TextColumn("Fetching jars"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=None, visible=False)
-        jars.fetch(
-            cache_folder(),
-            lambda done, total, name: progress.update(
-                task, completed=done, total=total, description=name, visible=True
-            ),
-        )
 
 
 def start(wish: Wish, console: Console, *, detached: bool) -> subprocess.Popen[bytes]:

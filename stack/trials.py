@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from runtime.stopping import stop_requested
-from stack import demo, launch, record, status
+from stack import demo, fetching, launch, record, status
 from stack.errors import StackError
 from stack.layout import ROOT, Layout
 from stack.leash import leashed
@@ -68,7 +68,7 @@ def test_command(arguments: tuple[str, ...]) -> int:
     """
     part, options = _part(arguments)
     console = Console()
-    launch.prepare_java(console)
+    fetching.fetch(console)
     parts = {None: PARTS, "full": PARTS + LONG_PARTS}.get(part, (part,))
     marks = [] if part == "full" else ["-m", f"not {LONG_MARK}"]
     folders = [f"tests/{each}" for each in parts]

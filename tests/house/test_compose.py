@@ -201,9 +201,7 @@ def test_versions_are_the_native_ones():
     assert {CONTAINERS[broker]["image"] for broker in BROKERS} == {f"apache/kafka:{kafka_version}"}
     assert CONTAINERS["postgres"]["image"] == f"postgres:{OLDEST_MAJOR}"
     assert f"FROM apache/kafka:{kafka_version}" in CONNECT_IMAGE.splitlines()
-    assert f"fetch '^{jars.PLUGIN_SET} ' /plugin" in CONNECT_IMAGE, (
-        "Debezium is of the list, as natively"
-    )
+    assert f"fetch '^{jars.PLUGIN_SET} ' /plugin" in CONNECT_IMAGE, "Debezium is of the list, as natively"
     assert debezium_version not in CONNECT_IMAGE
     assert f"{plugin.CONNECTOR} >" in CONNECT_IMAGE
     assert plugin.SERVICE.removeprefix("META-INF/services") in CONNECT_IMAGE

@@ -42,8 +42,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(trials.subprocess, "run", run)
     monkeypatch.setattr(trials, "_run_on_leash", lambda command: run(command).returncode)
-    monkeypatch.setattr(trials.java, "find_or_install", lambda _: "java")
-    monkeypatch.setattr(trials.launch, "prepare_java", lambda _: None)
+    monkeypatch.setattr(trials.fetching, "fetch", lambda _: None)
     return modules
 
 
