@@ -2,7 +2,8 @@
 
 Connect never restarts a task that has failed, nor one that is wedged. This watches the states of tasks, not
 only those of connectors, and whether a relay that runs moves on (connect/progress.py); it restarts what
-failed or is wedged, and only that, ever more slowly.
+failed or is wedged, and only that, ever more slowly. A worker that is dead leaves its group at once
+(connect/membership.py).
 """
 
 import threading
@@ -16,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from connect import progress
 from connect.client import ConnectClient, ConnectError
 from connect.health import ConnectorStatus, Verdict, problems
+from connect.membership import Membership
 from connect.progress import WEDGED_SECONDS, Sight, Watch
 from connect.restarts import Restarts
 from contracts.services import SERVICES, Service
@@ -42,10 +44,17 @@ Look = Callable[[str], Sight | None]
 class Supervisor:
     """One round after another; `problems` is what the last one saw."""
 
-    def __init__(self, client: ConnectClient, connectors: tuple[str, ...], look: Look) -> None:
+    def __init__(
+        self,
+        client: ConnectClient,
+        connectors: tuple[str, ...],
+        look: Look,
+        look_after_workers: Callable[[], None] = lambda: None,
+    ) -> None:
         self._client = client
         self._connectors = connectors
         self._look = look
+        self._look_after_workers = look_after_workers
         self._restarts = Restarts()
         self._watch = Watch()
         self._problems: Mapping[str, str] = {"connect": "not asked yet"}
@@ -59,6 +68,7 @@ class Supervisor:
 
     def look_around(self, now: float) -> None:
         """One round."""
+        self._look_after_workers()
         try:
             found = self._client.statuses()
             wedged = {name: told for name in found if (told := self._wedged(found[name], now))}
@@ -122,6 +132,7 @@ class Databases:
 def main() -> None:
     environment = Environment()
     urls = environment.texts("CONNECT_URLS")
+    servers = environment.texts("KAFKA_BOOTSTRAP_SERVERS")
     bind = environment.bind("HEALTH_BIND", "127.0.0.1:9405")
     databases = {
         service: database_url(environment, f"{service.name.upper()}_DATABASE_URL") for service in SERVICES
@@ -134,7 +145,12 @@ def main() -> None:
         service: connect_engine(url, process="connect-supervisor", connections=1, limits=_LIMITS)
         for service, url in databases.items()
     }
-    supervisor = Supervisor(client, tuple(service.connector for service in SERVICES), Databases(engines).look)
+    supervisor = Supervisor(
+        client,
+        tuple(service.connector for service in SERVICES),
+        Databases(engines).look,
+        Membership(urls, servers).look_after,
+    )
     serve_health(bind, supervisor.problems)
     supervisor.run(stop)
 

@@ -196,6 +196,7 @@ def _connect_supervisor(layout: Layout) -> Node:
         after=("connectors",),
         environment={
             "CONNECT_URLS": layout.connect_urls,
+            "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             "HEALTH_BIND": layout.address(name),
             **{key: text for each in SERVICES for key, text in services.as_auditor(layout, each).items()},
         },
