@@ -16,8 +16,6 @@ from kafka.errors import KafkaError
 from connect import cluster
 
 GROUP = "neverlost-connect"  # `group.id` in worker.properties
-# One that is started again refuses too, until it listens; it has joined nothing yet.
-REFUSALS = 2
 _ANSWER_SECONDS_MAX = 1.0
 
 log = structlog.get_logger(__name__)
@@ -29,13 +27,12 @@ class Membership:
     def __init__(self, urls: Sequence[str], servers: Sequence[str]) -> None:
         self._addresses = [urlsplit(url).netloc for url in urls]
         self._servers = servers
-        self._refusals = dict.fromkeys(self._addresses, 0)
+        self._dead: set[str] = set()
 
     def look_after(self) -> None:
         """Take out of the group whoever has just been found dead; what fails, its session does in time."""
-        for address in self._addresses:
-            self._refusals[address] = self._refusals[address] + 1 if _refuses(address) else 0
-        gone = [address for address, times in self._refusals.items() if times == REFUSALS]
+        dead = {address for address in self._addresses if _refuses(address)}
+        gone, self._dead = sorted(dead - self._dead), dead
         if not gone:
             return
         try:
