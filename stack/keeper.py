@@ -41,6 +41,11 @@ def failures_in_a_row(before: int, lasted_seconds: float, *, was_ready: bool) ->
     return 1 if was_ready and lasted_seconds >= STEADY_SECONDS else before + 1
 
 
+def pause(node: Node, failures: int) -> float:
+    """Seconds until the next start, after so many deaths in a row."""
+    return max(node.rest_seconds, PAUSES.pause(failures - 1))
+
+
 class Keeper:
     """Keeps one node alive."""
 
@@ -74,7 +79,7 @@ class Keeper:
                 raise StartFailed(self.node.name)
             self._restarts += 1
             self._tell(State.RESTARTING)
-            await asyncio.sleep(PAUSES.pause(failures - 1))
+            await asyncio.sleep(pause(self.node, failures))
 
     async def stop(self) -> None:
         if self._process and self.state not in {State.DONE, State.FAILED}:

@@ -70,6 +70,8 @@ class Node:
     # A process that takes longer to become ready, or a job to end, is stopped and started again.
     ready_seconds: float = 120
     stop_seconds: float = 10
+    # After its end it is started again no sooner than that.
+    rest_seconds: float = 0
     # What the kernel sends when the stack's parent is gone.
     orphan_signal: signal.Signals = signal.SIGKILL
 

@@ -13,6 +13,8 @@ from stack.node import Answers, Ends, Kind, Listens, Node, Succeeds
 from stack.ports import HOST
 
 JVM_STOP_SECONDS = 20
+# A broker that starts takes a core for ten seconds, just when the others take over what it led.
+BROKER_REST_SECONDS = 5
 # Longer than any job waits by itself: its own error says more than ours.
 JOB_SECONDS_MAX = 240
 CONNECT_JVM_OPTIONS = ("-Xms256m", "-Xmx768m", "-XX:+UseSerialGC")
@@ -81,6 +83,7 @@ def _brokers(layout: Layout) -> Iterator[Node]:
             ready=Listens(),
             after=("broker-data",),
             stop_seconds=JVM_STOP_SECONDS,
+            rest_seconds=BROKER_REST_SECONDS,
         )
 
 

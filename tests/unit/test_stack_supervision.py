@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stack import credentials, disk, keeper, launch, logfiles, record
+from stack import credentials, disk, keeper, launch, logfiles, record, topology
 from stack.errors import NotReady, StackError
+from stack.layout import Layout
+from stack.node import Kind
 from stack.record import Phase, StackRecord
 
 
@@ -16,6 +18,14 @@ def test_deaths_in_a_row_make_the_pauses_grow_up_to_a_bound():
 
     assert longest[0] < longest[3] < longest[5]
     assert max(longest) <= 10
+
+
+def test_brokers_rest_before_they_start_again_and_nobody_else_does():
+    nodes = topology.nodes(Layout(state=Path("/state")))
+    rest = {node.kind: keeper.pause(node, failures=1) for node in nodes}
+
+    assert rest.pop(Kind.BROKER) == topology.BROKER_REST_SECONDS
+    assert max(rest.values()) < 1
 
 
 def test_a_good_run_ends_a_series_of_deaths():
