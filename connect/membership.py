@@ -10,13 +10,15 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 import structlog
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from kafka.admin import MemberToRemove
 from kafka.errors import KafkaError
 
 from connect import cluster
 
 GROUP = "neverlost-connect"  # `group.id` in worker.properties
-_ANSWER_SECONDS_MAX = 1.0
+_CONNECT_SECONDS_MAX, _ANSWER_SECONDS_MAX = 1.0, 3.0
 
 log = structlog.get_logger(__name__)
 
@@ -37,19 +39,24 @@ class Membership:
             return
         try:
             removed = self._remove(gone)
-        except KafkaError as error:
+        except (KafkaError, KafkaException) as error:
             log.warning("dead workers stay in their group for now", reason=f"{type(error).__name__}: {error}")
         else:
             log.warning("dead workers were taken out of their group", workers=gone, members=removed)
 
     def _remove(self, addresses: Collection[str]) -> list[str]:
-        with closing(cluster.connect(self._servers)) as admin:
-            told = admin.describe_groups([GROUP])[GROUP]
-            members = members_at(addresses, (member["member_id"] for member in told["members"]))
-            if members:
-                reason = "its port refuses"
-                admin.remove_group_members(GROUP, [MemberToRemove(id_, reason=reason) for id_ in members])
+        members = members_at(addresses, self._member_ids())
+        if members:
+            with closing(cluster.connect(self._servers)) as admin:
+                leaving = [MemberToRemove(member_id, reason="its port refuses") for member_id in members]
+                admin.remove_group_members(GROUP, leaving)
         return members
+
+    def _member_ids(self) -> list[str]:
+        """By the one client that does not take every group for one of consumers."""
+        admin = AdminClient({"bootstrap.servers": ",".join(self._servers)})
+        found = admin.list_groups(GROUP, timeout=_ANSWER_SECONDS_MAX)
+        return [member.id for group in found for member in group.members]
 
 
 def members_at(addresses: Collection[str], member_ids: Iterable[str]) -> list[str]:
@@ -62,7 +69,7 @@ def _refuses(address: str) -> bool:
     """Whether nobody listens there. No answer at all is not a refusal: a frozen worker's port is open."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS_MAX).close()
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS_MAX).close()
     except ConnectionRefusedError:
         return True
     except OSError:

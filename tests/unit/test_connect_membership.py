@@ -3,7 +3,7 @@ import socket
 import pytest
 from kafka.errors import KafkaError
 
-from connect import membership, worker
+from connect import worker
 from connect.membership import GROUP, Membership, members_at
 
 
@@ -68,7 +68,7 @@ def test_a_cluster_that_does_not_answer_is_nothing_to_die_of(monkeypatch, dead):
     def fail(*_):
         raise KafkaError("away")
 
-    monkeypatch.setattr(membership.cluster, "connect", fail)
+    monkeypatch.setattr(Membership, "_member_ids", fail)
     watching = Membership([f"http://{dead}"], ["no broker"])
 
     watching.look_after()
