@@ -56,7 +56,7 @@ class Membership:
         """By the one client that does not take every group for one of consumers."""
         admin = AdminClient({"bootstrap.servers": ",".join(self._servers)})
         found = admin.list_groups(GROUP, timeout=_ANSWER_SECONDS_MAX)
-        return [member.id for group in found for member in group.members]
+        return [str(member.id) for group in found for member in group.members]
 
 
 def members_at(addresses: Collection[str], member_ids: Iterable[str]) -> list[str]:
