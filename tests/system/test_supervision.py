@@ -51,6 +51,22 @@ def test_a_failed_task_is_restarted_when_its_cause_is_gone(system, superuser):
     assert_nothing_lost_or_doubled(system, [order])
 
 
+def test_a_dead_connect_worker_leaves_its_group_at_once(system):
+    """Kafka itself would wait for the end of its session."""
+
+    def told():
+        return [
+            line for line in system.log("connect-supervisor").splitlines() if "out of their group" in line
+        ]
+
+    pid = system.kill("connect-2")
+
+    until(told, within_seconds=30, what="the supervisor to notice")
+    assert '"members": ["connect-127.0.0.1:' in told()[-1]
+    system.wait_until_back("connect-2", pid)
+    assert system.final_status(system.place(), within_seconds=60) == "COMPLETED"
+
+
 @pytest.mark.parametrize(
     "name", ["order-worker", "order-deadlines", "payment-worker", "inventory-worker", "payment-executor"]
 )
