@@ -98,6 +98,13 @@ class ConnectClient:
         """The version of each connector plugin, by its class."""
         return {each["class"]: each["version"] for each in self._ask_known("GET", "/connector-plugins")}
 
+    def refusals(self, config: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+        """What a worker has against a configuration, by key. It opens the database; nothing is put."""
+        path = f"/connector-plugins/{config['connector.class']}/config/validate"
+        answer = self._ask_known("PUT", path, config)
+        values = [each["value"] for each in answer["configs"]]
+        return {value["name"]: tuple(value["errors"]) for value in values if value["errors"]}
+
     def check_health(self) -> None:
         """Raises ConnectError when no worker is both up and on speaking terms with Kafka."""
         self._ask_known("GET", "/health")

@@ -32,6 +32,12 @@ VARIABLES = (
 )
 
 
+def properties() -> dict[str, str]:
+    """What worker.properties says, `${env:...}` and all."""
+    lines = PROPERTIES.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
 # `plugin.path` cannot name a variable and is read relative to the folder the worker runs in.
 _IN_FOLDER = ("/bin/sh", "-c", 'cd "$0" && exec "$@"')
 

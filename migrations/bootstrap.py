@@ -4,6 +4,7 @@ Roles belong to the cluster, not to a database, so no history makes them. Safe t
 the password that its secret file holds.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from psycopg import sql
@@ -22,34 +23,50 @@ _DATABASE_EXISTS = text("SELECT 1 FROM pg_database WHERE datname = :name")
 def bootstrap(admin: Engine, folder: Path) -> None:
     """Make every role and every database that is missing."""
     with admin.connect() as connection:
-        for service in SERVICES:
-            for duty in DUTIES:
-                _make_role(connection, service.role(duty), _ATTRIBUTES.get(duty, "LOGIN"), folder)
-        for role in (AUDITOR_ROLE, AUDIT.role("migrator")):
-            _make_role(connection, role, "LOGIN", folder)
+        for role, attributes in roles():
+            _make_role(connection, role, attributes, folder)
         for owner in (*SERVICES, AUDIT):
             _make_database(connection, owner)
     for owner in (*SERVICES, AUDIT):
         keep_apart(admin_engine(admin.url, owner.database), owner)
 
 
+def roles() -> Iterator[tuple[str, str]]:
+    """Every role, with its attributes."""
+    for service in SERVICES:
+        for duty in DUTIES:
+            yield service.role(duty), _ATTRIBUTES.get(duty, "LOGIN")
+    for role in (AUDITOR_ROLE, AUDIT.role("migrator")):
+        yield role, "LOGIN"
+
+
+def reach(service: Service) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """All that roles may do with a database as such: (privilege, DATABASE or SCHEMA, roles)."""
+    migrator = service.role("migrator")
+    every = (migrator, AUDITOR_ROLE) if service is AUDIT else (*map(service.role, DUTIES), AUDITOR_ROLE)
+    yield "CONNECT", "DATABASE", every
+    yield "USAGE", "SCHEMA", every
+    if service is AUDIT:
+        yield "TEMPORARY", "DATABASE", (AUDITOR_ROLE,)
+    for what in ("SCHEMA", "DATABASE"):
+        yield "CREATE", what, (migrator,)
+
+
 def keep_apart(admin: Engine, service: Service) -> None:
     """Let the service's roles, and no others, reach the database that `admin` is connected to."""
-    database = sql.Identifier(admin.url.database or service.database)
-    duties = ("migrator",) if service is AUDIT else DUTIES
-    roles = [sql.Identifier(service.role(duty)) for duty in duties] + [sql.Identifier(AUDITOR_ROLE)]
+    places = {
+        "DATABASE": sql.Identifier(admin.url.database or service.database),
+        "SCHEMA": sql.Identifier("public"),
+    }
     with admin.connect() as connection:
-        _run(connection, sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
-        _run(connection, sql.SQL("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
-        names = sql.SQL(", ").join(roles)
-        _run(connection, sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, names))
-        if service is AUDIT:
-            writer = sql.Identifier(AUDITOR_ROLE)
-            _run(connection, sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(database, writer))
-        _run(connection, sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(names))
-        migrator = sql.Identifier(service.role("migrator"))
-        _run(connection, sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(migrator))
-        _run(connection, sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, migrator))
+        for what, place in places.items():
+            _run(connection, sql.SQL("REVOKE ALL ON {} {} FROM PUBLIC").format(sql.SQL(what), place))
+        for privilege, what, names in reach(service):
+            grantees = sql.SQL(", ").join(map(sql.Identifier, names))
+            statement = sql.SQL("GRANT {} ON {} {} TO {}").format(
+                sql.SQL(privilege), sql.SQL(what), places[what], grantees
+            )
+            _run(connection, statement)
     admin.dispose()
 
 

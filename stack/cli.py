@@ -19,6 +19,7 @@ from stack import (
     audits,
     connect,
     dead_letters,
+    doctor,
     java,
     launch,
     logfiles,
@@ -168,6 +169,7 @@ for _command in (
     attacks.chaos_command,
     sagas.sagas_group,
     audits.audit_group,
+    doctor.doctor_command,
 ):
     cli.add_command(_command)
 

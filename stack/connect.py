@@ -11,6 +11,7 @@ from connect import doctor, facts, operations
 from connect.health import Verdict
 from contracts.services import SERVICES
 from stack.access import layout_of
+from stack.doctor import show_finding
 from stack.options import json_option, state_option
 from stack.recovery import access, recover_command
 
@@ -47,9 +48,7 @@ def doctor_command(as_json: bool, state: Path) -> int:
         click.echo(json.dumps({"findings": [asdict(each) for each in found]}))
         return 1 if found else 0
     for each in found:
-        click.echo(f"{each.severity:8} {each.subject}: {each.what}")
-        click.echo(f"         why:    {each.why}")
-        click.echo(f"         remedy: {each.remedy}")
+        show_finding(each)
     if not found:
         click.echo(
             "All is well with the relays: every one moves, and every topic is as it should be."

@@ -31,11 +31,6 @@ CONFIGURATIONS = {service: configuration(service.connector) for service in SERVI
 each_service = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 
 
-def worker_properties() -> dict[str, str]:
-    lines = worker.PROPERTIES.read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-
-
 def test_connector_files_are_those_of_the_services():
     files = {path.stem for path in (CONNECT / "connectors").iterdir()}
 
@@ -83,7 +78,7 @@ def test_relay_is_exactly_once_and_never_skips(service: Service):
     assert config["errors.tolerance"] == "none"
     assert config["event.converting.failure.handling.mode"] == "fail"
     assert config["snapshot.mode"] == "no_data"
-    assert worker_properties()["exactly.once.source.support"] == "enabled"
+    assert worker.properties()["exactly.once.source.support"] == "enabled"
 
 
 @each_service
@@ -101,7 +96,7 @@ def test_no_password_is_in_clear(service: Service):
 def test_files_ask_for_exactly_the_variables_that_a_worker_is_given():
     texts = [worker.PROPERTIES, *(CONNECT / "connectors").iterdir()]
     asked = {name for path in texts for name in re.findall(r"\$\{env:(\w+)\}", path.read_text())}
-    allowed = worker_properties()["config.providers.env.param.allowlist.pattern"]
+    allowed = worker.properties()["config.providers.env.param.allowlist.pattern"]
 
     assert asked == set(worker.VARIABLES)
     assert all(re.fullmatch(allowed, name) for name in worker.VARIABLES)
@@ -123,7 +118,7 @@ def test_topic_made_by_connect_would_be_like_those_made_beforehand(service: Serv
 
 
 def test_worker_keeps_its_state_in_topics_that_are_made_beforehand():
-    properties = worker_properties()
+    properties = worker.properties()
     made = {topic.name: topic for topic in ALL_TOPICS}
 
     for kind in ("config", "offset", "status"):

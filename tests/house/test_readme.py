@@ -86,6 +86,7 @@ def test_the_entry_explains_itself():
         "test",
         "bench",
         "connect",
+        "doctor",
         "dead-letters",
         "sagas",
         "audit",

@@ -110,3 +110,14 @@ def test_connector_is_registered_without_being_started():
         client(url).register_stopped("c", {"a": "b"})
 
     assert asked == ["POST /connectors"]
+
+
+def test_what_a_worker_has_against_a_configuration_is_told_by_key():
+    values = [{"name": "tasks.max", "errors": []}, {"name": "slot.name", "errors": ["too long", "odd"]}]
+    answer = {"error_count": 2, "configs": [{"value": value} for value in values]}
+
+    with worker_that_answers((200, answer)) as (url, asked):
+        refused = client(url).refusals({"connector.class": "a.Connector"})
+
+    assert refused == {"slot.name": ("too long", "odd")}
+    assert asked == ["PUT /connector-plugins/a.Connector/config/validate"]

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from messaging import polling
 from messaging.polling import KEY_CHARACTERS_MAX, delivery
 
 
@@ -20,3 +21,18 @@ def test_a_record_of_any_bytes_becomes_a_delivery(raw):
     assert len(made.key) <= KEY_CHARACTERS_MAX
     assert made.event_id is None
     assert made.value == (raw or b"")
+
+
+def test_workers_read_what_is_committed_and_commit_for_themselves(monkeypatch):
+    """What cannot be seen from outside a running worker: these are settings of its own client."""
+    given = {}
+    client = SimpleNamespace(subscribe=lambda _topics: None)
+    monkeypatch.setattr(polling, "KafkaConsumer", lambda **settings: given.update(settings) or client)
+
+    polling.connect_consumer(["127.0.0.1:1"], "order", ["payment-success"])
+
+    assert given["isolation_level"] == "read_committed"
+    assert given["enable_auto_commit"] is False
+    assert given["auto_offset_reset"] == "none"
+    assert given["allow_auto_create_topics"] is False
+    assert given["group_id"] == "order"
