@@ -14,11 +14,14 @@ from random import Random
 from benchmarks.system import RESULTS, Bench, Figures, bench, spread
 from chaos.kills import Kill
 from chaos.targets import ROLES, Choice, choose
+from connect.client import ConnectClient, ConnectError
 from contracts.services import SERVICES
+from runtime.waiting import Backoff, until
 from stack.layout import Layout
 
 WATCH_SECONDS, SATURATED_SECONDS = 45.0, 40.0
 CALM_SECONDS_MAX = 90.0
+_ONE_TRY = Backoff(attempts=1, first_seconds=0)
 KILLS = (
     *(Choice("broker", role) for role in ROLES),
     Choice("connect"),
@@ -40,11 +43,23 @@ def kill(on: Bench, choice: Choice, chance: Random) -> Figures:
     targets = choose(choice, on.ground.targets, cluster.holder_of, on.ground.names, chance)
     began = time.monotonic()
     effect = Kill().strike(on.ground, targets).heal(WATCH_SECONDS)
+    _until_connect_is_whole(on.layout)
     calm = on.watch.until_steady(SOURCES, time.monotonic(), CALM_SECONDS_MAX)
     pauses = {source: round(on.watch.pause(began, source), 2) for source in SOURCES}
     told = {"choice": str(choice), "hit": [target.name for target in targets], "calm": calm}
     told |= {"back_after_seconds": effect.get("back_after_seconds"), "pauses": pauses}
     return {**told, "pause": max(pauses.values())}
+
+
+def _until_connect_is_whole(layout: Layout) -> None:
+    """A worker that comes back takes tasks over again: that pause is a part of what its death came to."""
+
+    def is_whole() -> bool:
+        for url in layout.connect_urls.split(","):
+            ConnectClient([url], timeout_seconds=5, retries=_ONE_TRY).check_health()
+        return True
+
+    until(is_whole, within_seconds=WATCH_SECONDS, what="the workers", retry_on=(ConnectError,))
 
 
 def measure_kills(on: Bench, rounds: int, kinds: Sequence[str], half: float | None) -> Figures:
