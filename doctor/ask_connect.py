@@ -7,7 +7,7 @@ from doctor.facts import Worker
 from runtime.waiting import Backoff
 
 # A worker opens the connector's database for its answer.
-SECONDS_MAX = 20
+SECONDS_MAX = 10
 _RETRIES = Backoff(attempts=2, first_seconds=0.5, most_seconds=1)
 
 

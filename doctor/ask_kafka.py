@@ -15,7 +15,7 @@ from kafka.errors import KafkaError
 from connect import cluster, worker
 from connect.progress import BEAT_SECONDS
 from contracts.services import SERVICES
-from doctor.facts import Broker, Cluster, Group, Partition
+from doctor.facts import Broker, Cluster, Group, Partition, Silence, Transactions
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
 
@@ -27,6 +27,7 @@ SETTLED_SECONDS_MAX = 6.0
 RECORDS_EACH = 3
 CLOCK_SECONDS = (RECORDS_EACH + 1) * BEAT_SECONDS
 LOG_APPEND_TIME = 1
+LOG_WARNING = 4
 ERRORS = (KafkaError, KafkaException)
 
 
@@ -34,29 +35,28 @@ def look(servers: Sequence[str]) -> Cluster:
     """The whole cluster, asked once. Raises KafkaError or KafkaException where it does not answer."""
     with closing(cluster.connect(servers)) as admin:
         told = admin.describe_topics()
-        brokers = [each["broker_id"] for each in admin.describe_cluster()["brokers"]]
+        alive = [
+            each["broker_id"] for each in admin.describe_cluster()["brokers"] if not each.get("is_fenced")
+        ]
         features = admin.describe_features()
         names = [each["name"] for each in told if each["name"] in INTERNAL]
-        patience = int(worker.properties()["producer.transaction.timeout.ms"])
         return Cluster(
-            brokers=_brokers(admin, brokers),
+            brokers={number: _broker(admin, number) for number in alive},
             features={name: each["finalized"][1] for name, each in features.items() if "finalized" in each},
             partitions=tuple(_partitions(told)),
             internal={name: _settings(admin, ConfigResourceType.TOPIC, name) for name in names},
             groups=_groups(servers),
-            transactions=_transactions(admin),
-            open_too_long=_transactions(admin, state_filters=["Ongoing"], duration_filter_ms=patience),
+            transactions=_transactions(admin, alive),
         )
 
 
-def _brokers(admin: KafkaAdminClient, numbers: Sequence[int]) -> dict[int, Broker]:
-    return {
-        number: Broker(
-            version=tuple(admin.get_broker_version_data(number).broker_version),
-            settings=_settings(admin, ConfigResourceType.BROKER, str(number)),
-        )
-        for number in numbers
-    }
+def _broker(admin: KafkaAdminClient, number: int) -> Broker | Silence:
+    """The others may still take a broker for alive that answers nobody."""
+    try:
+        version = tuple(admin.get_broker_version_data(number).broker_version)
+        return Broker(version, _settings(admin, ConfigResourceType.BROKER, str(number)))
+    except KafkaError as error:
+        return Silence(f"broker {number}", type(error).__name__)
 
 
 def _settings(admin: KafkaAdminClient, kind: ConfigResourceType, name: str) -> dict[str, str]:
@@ -72,15 +72,25 @@ def _partitions(told: Sequence[Mapping[str, Any]]) -> Iterator[Partition]:
             yield Partition(str(topic["name"]), each["partition_index"], leader, replicas, in_sync)
 
 
-def _transactions(admin: KafkaAdminClient, **filters: Any) -> frozenset[str]:
-    """The transactional ids that the brokers know, of those that the filters let through."""
-    listed = admin.list_transactions(**filters)
+def _transactions(admin: KafkaAdminClient, brokers: Sequence[int]) -> Transactions | Silence:
+    """Each broker knows a part of them, so all must answer."""
+    patience = int(worker.properties()["producer.transaction.timeout.ms"])
+    late = {"state_filters": ["Ongoing"], "duration_filter_ms": patience}
+    try:
+        return Transactions(
+            _ids(admin.list_transactions(brokers)), _ids(admin.list_transactions(brokers, **late))
+        )
+    except KafkaError as error:
+        return Silence("transactions", type(error).__name__)
+
+
+def _ids(listed: Mapping[int, Sequence[Any]]) -> frozenset[str]:
     return frozenset(each.transactional_id for found in listed.values() for each in found)
 
 
 def _groups(servers: Sequence[str]) -> dict[str, Group]:
     """Every service's group, once they are settled, or as they are when they do not settle."""
-    admin = AdminClient({"bootstrap.servers": ",".join(servers)})
+    admin = AdminClient({"bootstrap.servers": ",".join(servers), "log_level": LOG_WARNING})
     groups: dict[str, Group] = {}
 
     def are_settled() -> bool:

@@ -132,16 +132,23 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
-    """The brokers and what they keep; `open_too_long` are transactions beyond their own time-out."""
+class Transactions:
+    """Transactional ids that brokers know; `open_too_long` are those with a transaction past its time-out."""
 
-    brokers: Mapping[int, Broker]
+    known: frozenset[str]
+    open_too_long: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The brokers that the others have not given up, and what they keep."""
+
+    brokers: Mapping[int, Broker | Silence]
     features: Mapping[str, int]
     partitions: tuple[Partition, ...]
     internal: Mapping[str, Mapping[str, str]]  # the settings of Kafka's own topics, those that are there
     groups: Mapping[str, Group]
-    transactions: frozenset[str]
-    open_too_long: frozenset[str]
+    transactions: Transactions | Silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +192,11 @@ class Facts:
 
     def silences(self) -> tuple[Silence, ...]:
         """Every source that did not answer."""
-        parts = (
+        parts: tuple[object, ...] = (
             *(self.relays, self.server, self.cluster, self.clocks),
             *(*self.databases.values(), *self.revisions.values(), *self.workers.values()),
             *self.machine.silences,
         )
+        if isinstance(self.cluster, Cluster):
+            parts += (*self.cluster.brokers.values(), self.cluster.transactions)
         return tuple(part for part in parts if isinstance(part, Silence))

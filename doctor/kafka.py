@@ -7,7 +7,7 @@ from connect.doctor import Finding, Severity
 from contracts.services import SERVICES, Service
 from contracts.topics import ALL_TOPICS, MIN_INSYNC_REPLICAS, REPLICATION_FACTOR, read_by, watched_by
 from doctor.ask_kafka import INTERNAL
-from doctor.facts import Cluster, Facts, Group, Partition, Wanted
+from doctor.facts import Broker, Cluster, Facts, Group, Partition, Transactions, Wanted
 
 LOOK = "./run status"
 # Brokers read their settings when they start, from a file that the start writes.
@@ -41,9 +41,14 @@ def examine(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
         yield from _partitions(cluster.partitions)
         for service in SERVICES:
             yield from _group(service, cluster.groups.get(service.name, Group("DEAD")))
-        for name in sorted(cluster.open_too_long):
-            told, why = f"transaction {name} is open for longer than it may be", "readers wait where it began"
-            yield Finding(Severity.ALARM, "kafka", told, why, "./run connect restart")
+        yield from _transactions(cluster)
+
+
+def _transactions(cluster: Cluster) -> Iterator[Finding]:
+    transactions = cluster.transactions
+    for name in sorted(transactions.open_too_long) if isinstance(transactions, Transactions) else ():
+        told, why = f"transaction {name} is open for longer than it may be", "readers wait where it began"
+        yield Finding(Severity.ALARM, "kafka", told, why, "./run connect restart")
 
 
 def _brokers(cluster: Cluster, wanted: Wanted) -> Iterator[Finding]:
@@ -51,9 +56,10 @@ def _brokers(cluster: Cluster, wanted: Wanted) -> Iterator[Finding]:
         told = f"{len(cluster.brokers)} brokers are there, and each record is kept by {REPLICATION_FACTOR}"
         why = "with one more away nothing can be written"
         yield Finding(Severity.ALARM, "kafka", told, why, LOOK)
+    told_of = {number: each for number, each in sorted(cluster.brokers.items()) if isinstance(each, Broker)}
     for name, why in WHY.items():
         right, wrong = wanted.brokers[name], dict[str, list[int]]()
-        for number, broker in sorted(cluster.brokers.items()):
+        for number, broker in told_of.items():
             if _falls_short(value := broker.settings.get(name, "unknown"), right):
                 wrong.setdefault(value, []).append(number)
         for value, numbers in wrong.items():

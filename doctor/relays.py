@@ -7,7 +7,7 @@ from connect.doctor import Finding, Severity
 from connect.facts import Facts as RelayFacts
 from connect.facts import Relay
 from connect.health import RUNNING
-from doctor.facts import Cluster, Facts, Wanted, Worker
+from doctor.facts import Cluster, Facts, Transactions, Wanted, Worker
 
 EXACTLY_ONCE = "exactly.once.support"
 WORDS_MAX = 300
@@ -17,20 +17,21 @@ def examine(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
     """What is wrong with relays and with the workers they run on."""
     if isinstance(facts.relays, RelayFacts):
         yield from doctor.examine(facts.relays)
-        if isinstance(facts.cluster, Cluster):
+        known = facts.cluster.transactions if isinstance(facts.cluster, Cluster) else None
+        if isinstance(known, Transactions):
             for relay in facts.relays.relays:
-                yield from _transactions(relay, facts.cluster)
+                yield from _transactions(relay, known)
     for url, each in facts.workers.items():
         if isinstance(each, Worker):
             yield from _refusals(url, each)
 
 
-def _transactions(relay: Relay, cluster: Cluster) -> Iterator[Finding]:
+def _transactions(relay: Relay, transactions: Transactions) -> Iterator[Finding]:
     """A task that sends in transactions is known to the brokers by the name that Connect gives it."""
     name = relay.service.connector
     for task in relay.status.tasks if relay.status else ():
         wanted = f"{worker.properties()['group.id']}-{name}-{task.number}"
-        if task.state == RUNNING and wanted not in cluster.transactions:
+        if task.state == RUNNING and wanted not in transactions.known:
             told = f"task {task.number} runs, and Kafka knows no transaction {wanted}"
             why = (
                 "it sends outside of transactions: after a crash events come twice, or their position is lost"

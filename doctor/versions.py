@@ -10,7 +10,7 @@ from connect.configurations import configuration
 from connect.doctor import Finding, Severity
 from connect.facts import Facts as RelayFacts
 from contracts.services import SERVICES
-from doctor.facts import Cluster, Facts, Program, Wanted, Worker
+from doctor.facts import Broker, Cluster, Facts, Program, Wanted, Worker
 
 Version = tuple[int, ...]
 
@@ -94,6 +94,8 @@ def _brokers(facts: Facts) -> Iterator[Finding]:
     """A broker's protocol tells no more than the first two numbers; the jars of a process tell all."""
     tested = numbers(pinned("broker", "kafka-server"))[:2]
     for number, broker in facts.cluster.brokers.items() if isinstance(facts.cluster, Cluster) else ():
+        if not isinstance(broker, Broker):
+            continue
         has, right = (".".join(map(str, version)) for version in (broker.version[:2], tested))
         yield from _other(f"broker {number}", has, right, OLDEST_KAFKA, _WHY_KAFKA)
 

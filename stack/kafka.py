@@ -41,7 +41,7 @@ SETTINGS = {
     "transaction.state.log.num.partitions": "3",
     "share.coordinator.state.topic.num.partitions": "1",
     # How soon a dead broker's partitions are led by another; lower, and a busy machine fences the living.
-    "broker.session.timeout.ms": "2000",
+    "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "250",
     "group.min.session.timeout.ms": "2000",
     "controller.quorum.fetch.timeout.ms": "1000",

@@ -25,6 +25,7 @@ from doctor.facts import (
     Role,
     Server,
     Silence,
+    Transactions,
     Worker,
 )
 from doctor.report import examine
@@ -88,8 +89,7 @@ CLUSTER = Cluster(
     ),
     internal=dict.fromkeys(kafka.INTERNAL, INTERNAL),
     groups={service.name: Group("STABLE", tuple(sorted(kafka.read_places(service)))) for service in SERVICES},
-    transactions=frozenset(f"neverlost-connect-{service.connector}-0" for service in SERVICES),
-    open_too_long=frozenset(),
+    transactions=Transactions(frozenset(f"neverlost-connect-{each.connector}-0" for each in SERVICES)),
 )
 DEBEZIUM = versions.pinned("debezium", "debezium-connector-postgres")
 WORKER = Worker({"neverlost.OutboxConnector": DEBEZIUM}, {service.connector: {} for service in SERVICES})
@@ -301,9 +301,13 @@ CASES = {
     "group moves": (group("PREPARING_REBALANCING"), "does not settle", WARNING),
     "unread": (group("STABLE", *READ_BY_PAYMENT[1:]), "1 partitions are nobody's", ALARM),
     "read twice": (group("STABLE", READ_BY_PAYMENT[0], *READ_BY_PAYMENT), "have two members", WARNING),
-    "hanging": (cluster(open_too_long=frozenset({"a-0"})), "a-0 is open for longer", ALARM),
+    "hanging": (
+        cluster(transactions=replace(CLUSTER.transactions, open_too_long=frozenset({"a-0"}))),
+        "a-0 is open for longer",
+        ALARM,
+    ),
     "no transactional id": (
-        cluster(transactions=CLUSTER.transactions - {"neverlost-connect-order-outbox-0"}),
+        cluster(transactions=Transactions(CLUSTER.transactions.known - {"neverlost-connect-order-outbox-0"})),
         "knows no transaction neverlost-connect-order-outbox-0",
         ALARM,
     ),
@@ -378,6 +382,8 @@ SILENCE = Silence("somebody", "does not answer")
         {"databases": {**DATABASES, "order": SILENCE}},
         {"revisions": {**FACTS.revisions, "audit": SILENCE}},
         {"cluster": SILENCE},
+        cluster(brokers={**CLUSTER.brokers, 2: SILENCE}),
+        cluster(transactions=SILENCE),
         {"clocks": SILENCE},
         {"workers": {"http://a": SILENCE, "http://b": WORKER}},
         machine(silences=(SILENCE,)),
