@@ -35,7 +35,7 @@ def one_round(on: Bench, seconds: float) -> Figures:
     """Orders a second, and milliseconds from a row's commit until it was read."""
     found = on.saturate(seconds)
     with Reader(prey.direct_servers(on.layout), TOPIC) as reader:
-        soon = relay.Bench(on.layout, reader).latency(RELAY_RATE, seconds)
+        soon = relay.Bench(on.layout).latency(reader, RELAY_RATE, seconds)
     return {
         **{name: found[name] for name in ("sagas_a_second", "cpu_ms_a_saga")},
         **{f"relay_{name}": soon[name] for name in ("p50", "p99", "max")},
