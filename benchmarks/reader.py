@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from contracts.topics import PARTITIONS
 from runtime.waiting import until
@@ -54,9 +54,17 @@ class Reader:
         )
 
     def _end(self, number: int) -> TopicPartition:
-        """Asked for now: an end that is looked up later may lie behind the first record."""
+        """Asked for now: an end that is looked up later may lie behind the first record.
+
+        It is asked for again where a topic is so new that its leader has not heard of it.
+        """
         partition = TopicPartition(self._topic, number)
-        _, end = self._consumer.get_watermark_offsets(partition, OFFSET_SECONDS_MAX)
+        _, end = until(
+            lambda: self._consumer.get_watermark_offsets(partition, OFFSET_SECONDS_MAX),
+            within_seconds=OFFSET_SECONDS_MAX,
+            what=f"the end of {self._topic}",
+            retry_on=(KafkaException,),
+        )
         return TopicPartition(self._topic, number, end)
 
     def _read(self) -> None:
