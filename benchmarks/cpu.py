@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import psutil
 
@@ -12,13 +13,17 @@ from stack.layout import Layout
 Seconds = Mapping[str, float]
 
 
-def spent(layout: Layout) -> Seconds:
-    """By component since each began: brokers together, services by process, Postgres with its sessions."""
+def spent(layout: Layout, more: Mapping[str, int] = MappingProxyType({})) -> Seconds:
+    """By component since each began: brokers together, services by process, Postgres with its sessions.
+
+    `more` are pids of what runs beside the stack.
+    """
     now = record.read_running(layout.state)
+    pids = {node.name: node.pid for node in now.processes} if now else {}
     seconds: dict[str, float] = defaultdict(float)
-    for node in now.processes if now else ():
-        if node.pid is not None:
-            seconds[component(node.name)] += _of(psutil.Process(node.pid))
+    for name, pid in {**pids, **more}.items():
+        if pid is not None:
+            seconds[component(name)] += _of(psutil.Process(pid))
     seconds["this program"] = _own(psutil.Process())
     return seconds
 

@@ -15,8 +15,7 @@ from functools import partial
 
 from sqlalchemy import text
 
-from audit.verdict import Verdict
-from benchmarks import relay
+from benchmarks import auditing, relay
 from benchmarks.announcing import TOPIC
 from benchmarks.history import fill
 from benchmarks.keeping import keep, measured_on, spreads
@@ -24,22 +23,19 @@ from benchmarks.reader import Reader
 from benchmarks.system import WARM_UP_SECONDS, Bench, Figures, bench
 from contracts.services import SERVICES
 from migrations.database import admin_engine
-from runtime.errors import WaitedTooLong
-from runtime.waiting import until
-from stack import audits, prey
+from stack import prey
 from stack.layout import Layout
 from stack.postgres import SUPERUSER
 
 SIZES = (0, 1_000_000)
 SECONDS, ROUNDS, RELAY_RATE = 30.0, 3, 100.0
-JUDGED_SECONDS_MAX = 300.0
 
 
 def one_round(on: Bench, seconds: float) -> Figures:
     """Orders a second, and milliseconds from a row's commit until it was read."""
     found = on.saturate(seconds)
     with Reader(prey.direct_servers(on.layout), TOPIC) as reader:
-        soon = relay.Bench(on.layout, reader).latency(RELAY_RATE, seconds)
+        soon = relay.Bench(on.layout).latency(reader, RELAY_RATE, seconds)
     return {
         **{name: found[name] for name in ("sagas_a_second", "cpu_ms_a_saga")},
         **{f"relay_{name}": soon[name] for name in ("p50", "p99", "max")},
@@ -58,23 +54,6 @@ def old_snapshot(layout: Layout) -> Iterator[None]:
         yield
 
 
-def broken(layout: Layout) -> list[str]:
-    """What the auditor has against the run; nothing once it is green."""
-    said: list[str] = []
-
-    def is_green() -> bool:
-        body = audits.fresh_report(engine)
-        said[:] = body["reasons"]
-        return bool(body["verdict"] == Verdict.GREEN)
-
-    with audits.audit_database(layout) as engine:
-        try:
-            until(is_green, within_seconds=JUDGED_SECONDS_MAX, what="the auditor to find all well")
-        except WaitedTooLong:
-            return said
-    return []
-
-
 def measure(rows: int, rounds: int, seconds: float, warm_up: float) -> Figures:
     began = time.monotonic()
     with bench("growth", local_gateway=True, warm_up_seconds=warm_up, before=partial(fill, rows=rows)) as on:
@@ -82,9 +61,9 @@ def measure(rows: int, rounds: int, seconds: float, warm_up: float) -> Figures:
         plain = [one_round(on, seconds) for _ in range(rounds)]
         with old_snapshot(on.layout):
             held = [one_round(on, seconds) for _ in range(rounds)]
-        found, versions = broken(on.layout), on.versions()
+        broken, versions = auditing.against(on.layout), on.versions()
     told = {"plain": spreads(plain), "held": spreads(held)}
-    return {"rows": rows, "ready_seconds": round(ready, 1), **told, "broken": found, "versions": versions}
+    return {"rows": rows, "ready_seconds": round(ready, 1), **told, "broken": broken, "versions": versions}
 
 
 def ratios(sizes: Sequence[Figures]) -> list[Figures]:

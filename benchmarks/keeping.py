@@ -21,8 +21,13 @@ def measured_on(*packages: str) -> Figures:
 
 
 def spreads(rounds: Sequence[Mapping[str, Any]]) -> Figures:
-    """Of each figure, over rounds that have the same: the least, the median and the most."""
-    return {name: spread([each[name] for each in rounds]) for name in rounds[0]}
+    """Of each figure that all rounds have, at any depth: the least, the median and the most."""
+    names = [name for name in rounds[0] if all(name in each for each in rounds)]
+    return {name: _spread([each[name] for each in rounds]) for name in names}
+
+
+def _spread(values: Sequence[Any]) -> Mapping[str, Any]:
+    return spreads(values) if isinstance(values[0], Mapping) else spread(values)
 
 
 def keep(name: str, figures: Figures) -> None:

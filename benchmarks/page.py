@@ -38,7 +38,7 @@ def measured(figures: Any, name: str = "") -> Iterator[tuple[str, dict[str, floa
         return
     for key, inner in figures.items():
         # The parts of a sum are summed in the figure beside them.
-        if key not in {"rounds", "turns", "cpu_ms_by_component"}:
+        if key not in {"rounds", "turns", "cpu_ms_by_component", "cpu_us_by_component"}:
             yield from measured(inner, f"{name}.{key}" if name else str(key))
 
 

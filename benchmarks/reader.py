@@ -5,9 +5,9 @@ import time
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from contracts.topics import MESSAGE_TOPICS
+from contracts.topics import PARTITIONS
 from runtime.waiting import until
 
 OFFSET_SECONDS_MAX = 10.0
@@ -21,11 +21,10 @@ _SETTINGS = {
 
 
 class Reader:
-    """Reads one topic on a thread of its own, every record that is written from now on."""
+    """Reads one topic of messages on a thread of its own, every record that is written from now on."""
 
     def __init__(self, servers: str, topic: str) -> None:
         self._consumer = Consumer({**_SETTINGS, "bootstrap.servers": servers})
-        self._partitions = next(t.partitions for t in MESSAGE_TOPICS if t.name == topic)
         self._topic = topic
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -34,7 +33,7 @@ class Reader:
         self.repeats = 0
 
     def __enter__(self) -> Self:
-        self._consumer.assign([self._end(number) for number in range(self._partitions)])
+        self._consumer.assign([self._end(number) for number in range(PARTITIONS)])
         self._thread.start()
         return self
 
@@ -55,9 +54,17 @@ class Reader:
         )
 
     def _end(self, number: int) -> TopicPartition:
-        """Asked for now: an end that is looked up later may lie behind the first record."""
+        """Asked for now: an end that is looked up later may lie behind the first record.
+
+        It is asked for again where a topic is so new that its leader has not heard of it.
+        """
         partition = TopicPartition(self._topic, number)
-        _, end = self._consumer.get_watermark_offsets(partition, OFFSET_SECONDS_MAX)
+        _, end = until(
+            lambda: self._consumer.get_watermark_offsets(partition, OFFSET_SECONDS_MAX),
+            within_seconds=OFFSET_SECONDS_MAX,
+            what=f"the end of {self._topic}",
+            retry_on=(KafkaException,),
+        )
         return TopicPartition(self._topic, number, end)
 
     def _read(self) -> None:

@@ -5,6 +5,10 @@ written straight into it. Soon: from a row's commit until a read_committed reade
 Fast: the connector is stopped, rows are written, and it is resumed; the floor is `pg_recvlogical`, which
 reads the same rows from a slot of its own, by the same publication, and throws them away. The rate is told
 from the resume on, and from the first tenth on, without the connector's start.
+
+What exactly once costs: a second relay, with exactly once switched off (benchmarks/at_least_once.py), does
+the same in turn, each while the other is stopped. Both bring the same backlog, and the auditor is held
+meanwhile: it would read what the one has written, and nothing of the other's.
 """
 
 import argparse
@@ -12,106 +16,110 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 
 import psycopg
-from psycopg.errors import ObjectInUse
 from rich.console import Console
 
-from benchmarks import cpu, sql
+from benchmarks import at_least_once, auditing, cpu, sql
 from benchmarks.announcing import TOPIC, own_url, write_at_once, write_steadily
+from benchmarks.bringing import Relay, slot
 from benchmarks.keeping import keep, measured_on, spreads
 from benchmarks.reader import Reader
 from benchmarks.system import Figures
 from chaos.measures import percentile
 from connect import operations
 from contracts.services import ORDER
-from runtime.waiting import until
-from stack import launch, prey
+from stack import java, launch, prey
 from stack.layout import Layout
 from stack.ports import HOST
 from stack.postgres import SUPERUSER
 from stack.postgres_home import installed
 
 EVENTS, ROUNDS, SECONDS = 200_000, 3, 20.0
-RATES = (10, 100, 1000)
+ON, OFF = "exactly_once", "at_least_once"
+# In rows a second; at one of them the two are compared.
+COMPARED_RATE = 100
+RATES = {ON: (10, COMPARED_RATE, 1000), OFF: (COMPARED_RATE,)}
 WARM_UP_RATE, WARM_UP_SECONDS = 200.0, 10.0
-SETTLE_SECONDS_MAX, STOP_SECONDS_MAX, DRAIN_SECONDS_MAX = 60.0, 30.0, 600.0
+SETTLE_SECONDS_MAX, RECEIVE_SECONDS_MAX = 60.0, 600.0
 SLOT = "a_benchmark"
 
 
 @dataclass
 class Bench:
-    """A running stack, its reader, and how many rows were written to its outbox."""
+    """A running stack, relays by name, and how many rows were written for each of them to bring."""
 
     layout: Layout
-    reader: Reader
+    relays: Mapping[str, Relay] = field(default_factory=dict)
+    # Pids of what runs beside the stack.
+    beside: Mapping[str, int] = field(default_factory=dict)
     written: int = 0
 
-    @property
-    def _workers(self) -> list[str]:
-        return self.layout.connect_urls.split(",")
+    def warm_up(self, events: int) -> None:
+        """Once what is measured: a JVM compiles what it does often, and until then it is slow."""
+        for name in self.relays:
+            self.soon(name, (WARM_UP_RATE,), WARM_UP_SECONDS)
+        self.drain(events, tuple(self.relays))
 
-    def latency(self, rate: float, seconds: float) -> Figures:
+    def latency(self, reader: Reader, rate: float, seconds: float) -> Figures:
         """Milliseconds from a row's commit until it was read."""
         committed = write_steadily(own_url(self.layout, ORDER.role("app")), rate, seconds)
         self.written += len(committed)
-        self.reader.until_came(self.written, SETTLE_SECONDS_MAX)
-        took = [(self.reader.came[key] - when) * 1000 for key, when in committed.items()]
+        reader.until_came(self.written, SETTLE_SECONDS_MAX)
+        took = [(reader.came[key] - when) * 1000 for key, when in committed.items()]
         lasted = max(committed.values()) - min(committed.values())
         shares = {f"p{share * 100:g}": percentile(took, share) for share in (0.5, 0.99)}
         return {**shares, "max": max(took), "rows_a_second": (len(took) - 1) / (lasted or seconds)}
 
-    def drain(self, events: int) -> Figures:
-        """Rows that wait, read by `pg_recvlogical`, and then brought by the relay."""
-        with self._slot():
-            self._stop()
-            write_at_once(own_url(self.layout, ORDER.role("app")), events)
+    def soon(self, name: str, rates: Sequence[float], seconds: float) -> Figures:
+        """The same by one relay, while the others stand, at each of the rates."""
+        for other in self.relays.keys() - {name}:
+            self.relays[other].stop()
+        self._write(1)  # With nothing to bring, nobody would know when it is at work.
+        self.relays[name].bring(self.written)
+        return {f"{rate:g}": self.latency(self.relays[name].reader, rate, seconds) for rate in rates}
+
+    def drain(self, events: int, turns: Sequence[str]) -> Figures:
+        """Rows that wait, read by `pg_recvlogical`, and then brought by each relay in its turn."""
+        for name in turns:
+            self.relays[name].bring(self.written)
+            self.relays[name].stop()
+        with slot(self.layout, SLOT), auditing.held(self.layout):
+            self._write(events)
             floor = events / self._receive()
-        before, spent, resumed = self.written, cpu.spent(self.layout), time.monotonic()
-        self.written += events
-        operations.resume(self._workers, ORDER.connector)
-        self.reader.until_came(self.written, DRAIN_SECONDS_MAX)
-        spent = cpu.between(spent, cpu.spent(self.layout))
-        figures = _pace(list(self.reader.came.values())[before:], resumed)
+            drained = {name: self._turn(self.relays[name], events, floor) for name in turns}
+        self.relays[ON].bring(self.written)
+        return drained
+
+    def broken(self) -> list[str]:
+        """What did not come, or not once where it should; a figure with a broken promise is no result."""
+        missing = {name: self.written - len(relay.reader.came) for name, relay in self.relays.items()}
+        told = [f"{number} missing: {name}" for name, number in missing.items() if number]
+        repeats = self.relays[ON].reader.repeats
+        told += [f"{repeats} repeated: {ON}"] if repeats else []
+        return told + auditing.against(self.layout)
+
+    def _write(self, number: int) -> None:
+        write_at_once(own_url(self.layout, ORDER.role("app")), number)
+        self.written += number
+
+    def _turn(self, relay: Relay, events: int, floor: float) -> Figures:
+        """One relay's turn with the backlog; `floor` is a rate."""
+        before = cpu.spent(self.layout, self.beside)
+        resumed = relay.bring(self.written)
+        spent = cpu.between(before, cpu.spent(self.layout, self.beside))
+        relay.stop()
+        figures = _pace(list(relay.reader.came.values())[-events:], resumed)
         return {
             **figures,
             "received_a_second": floor,
             "ratio": figures["flowing_a_second"] / floor,
             "ratio_from_the_resume": figures["events_a_second"] / floor,
-            "cpu_us_an_event": {name: round(s / events * 1e6, 1) for name, s in spent.items()},
+            "cpu_us_an_event": sum(spent.values()) / events * 1e6,
+            "cpu_us_by_component": {name: round(s / events * 1e6, 1) for name, s in spent.items()},
         }
-
-    def broken(self) -> list[str]:
-        """What was not visible once; a figure with a broken promise is no result."""
-        missing = self.written - len(self.reader.came)
-        found = {"missing": missing, "repeated": self.reader.repeats}
-        return [f"{number} {what}" for what, number in found.items() if number]
-
-    def _stop(self) -> None:
-        """Not a pause: a paused connector goes on reading the log until its queue is full."""
-        operations.client(self._workers).stop(ORDER.connector)
-
-        def stands() -> bool:
-            return any(s.name == ORDER.connector and s.stands for s in operations.status(self._workers))
-
-        until(stands, within_seconds=STOP_SECONDS_MAX, what="the connector to stop")
-
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        """Another slot, from now on; dropped in the end, as soon as its reader is gone."""
-        with psycopg.connect(own_url(self.layout, SUPERUSER), autocommit=True) as connection:
-            connection.execute(sql.MAKE_SLOT, {"slot": SLOT})
-            try:
-                yield
-            finally:
-                until(
-                    lambda: connection.execute(sql.DROP_SLOT, {"slot": SLOT}),
-                    within_seconds=STOP_SECONDS_MAX,
-                    what="the slot to be let go",
-                    retry_on=(ObjectInUse,),
-                )
 
     def _receive(self) -> float:
         """Seconds that `pg_recvlogical` takes, from its start until it has all that is written."""
@@ -126,7 +134,7 @@ class Bench:
         ]
         environment = {"PGPASSWORD": (self.layout.secrets / SUPERUSER).read_text().strip()}
         began = time.monotonic()
-        subprocess.run(command, env=environment, check=True, timeout=DRAIN_SECONDS_MAX)
+        subprocess.run(command, env=environment, check=True, timeout=RECEIVE_SECONDS_MAX)
         return time.monotonic() - began
 
 
@@ -142,29 +150,33 @@ def _pace(came: Sequence[float], resumed: float) -> Figures:
     }
 
 
-def one_round(on: Bench, events: int, seconds: float) -> Figures:
+def one_round(on: Bench, turns: Sequence[str], events: int, seconds: float) -> Figures:
     """Every figure once, so that repeats of one are not done in a row."""
-    return {
-        "latency_ms": {str(rate): on.latency(rate, seconds) for rate in RATES},
-        "drain": on.drain(events),
-    }
+    soon = {name: on.soon(name, RATES[name], seconds) for name in turns}
+    drained = on.drain(events, turns)
+    once, at_least = ({"latency_ms": soon[name], "drain": drained[name]} for name in (ON, OFF))
+    return {**once, OFF: at_least, "exactly_once_by_at_least_once": by(once, at_least)}
 
 
-def summary(rounds: Sequence[Figures]) -> Figures:
-    """Of each figure the least, the median and the most."""
-    latency = {rate: spreads([each["latency_ms"][rate] for each in rounds]) for rate in map(str, RATES)}
-    drains: list[Mapping[str, float]] = [
-        {name: value for name, value in each["drain"].items() if name != "cpu_us_an_event"} for each in rounds
-    ]
-    return {"latency_ms": latency, "drain": spreads(drains)}
+def by(one: Figures, other: Figures) -> Figures:
+    """Each figure of the one, divided by the other's."""
+    soon = [each["latency_ms"][str(COMPARED_RATE)] for each in (one, other)]
+    latency = {f"latency_{name}": soon[0][name] / soon[1][name] for name in ("p50", "p99")}
+    names = ("flowing_a_second", "events_a_second", "cpu_us_an_event")
+    return {**{name: one["drain"][name] / other["drain"][name] for name in names}, **latency}
 
 
 @contextmanager
 def bench() -> Iterator[Bench]:
-    with launch.temporary("relay") as wish, launch.running(wish, Console(stderr=True)) as started:
-        layout = prey.layout_of(wish.state, started)
-        with Reader(prey.direct_servers(layout), TOPIC) as reader:
-            yield Bench(layout, reader)
+    with ExitStack() as opened:
+        wish = opened.enter_context(launch.temporary("relay"))
+        opened.enter_context(launch.running(wish, Console(stderr=True)))
+        layout = wish.layout(lambda: java.find() or "java")
+        servers = prey.direct_servers(layout)
+        off, pid = opened.enter_context(at_least_once.running(layout, servers))
+        client = operations.client(layout.connect_urls.split(","))
+        on = Relay(client, ORDER.connector, opened.enter_context(Reader(servers, TOPIC)))
+        yield Bench(layout, {ON: on, OFF: off}, {at_least_once.NAME: pid})
 
 
 def main() -> None:
@@ -173,12 +185,17 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=EVENTS, help="rows of the backlog")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="how long each rate is kept")
     asked = parser.parse_args()
+    rounds = []
     with bench() as on:
-        on.latency(WARM_UP_RATE, WARM_UP_SECONDS)
-        rounds = [one_round(on, asked.events, asked.seconds) for _ in range(asked.rounds)]
+        on.warm_up(asked.events)
         broken = on.broken()
-    figures = {"events": asked.events, "seconds": asked.seconds, **summary(rounds)}
-    about = measured_on("confluent-kafka", "psycopg")
+        for number in range(asked.rounds):
+            turns = (ON, OFF) if number % 2 == 0 else (OFF, ON)
+            rounds.append(one_round(on, turns, asked.events, asked.seconds))
+            broken += on.broken()
+        repeats = on.relays[OFF].reader.repeats
+    figures = {"events": asked.events, "seconds": asked.seconds, **spreads(rounds)}
+    about = {**measured_on("confluent-kafka", "psycopg"), "repeated_at_least_once": repeats}
     keep("relay", {**about, **figures, "broken": broken, "rounds": rounds})
     sys.exit(1 if broken else 0)
 

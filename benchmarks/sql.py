@@ -135,7 +135,11 @@ ANNOUNCED_ONE_BY_ONE = f"""
     END
     $$
 """  # noqa: S608 - constants of this file
-MAKE_SLOT = "SELECT pg_create_logical_replication_slot(%(slot)s, 'pgoutput')"
+# As a relay's own is made (connect/sql.py); the position as Debezium stores one.
+MAKE_SLOT = """
+    SELECT (lsn - '0/0')::bigint
+    FROM pg_create_logical_replication_slot(%(slot)s, 'pgoutput', false, false, true)
+"""
 DROP_SLOT = "SELECT pg_drop_replication_slot(%(slot)s)"
 END_OF_WAL = "SELECT pg_current_wal_flush_lsn()::text"
 

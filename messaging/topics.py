@@ -28,10 +28,10 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-def make_topics(admin: KafkaAdminClient) -> list[str]:
+def make_topics(admin: KafkaAdminClient, topics: Sequence[Topic] = ALL_TOPICS) -> list[str]:
     """Create the topics that are missing; answers with their names."""
     existing = set(admin.list_topics())
-    missing = [topic for topic in ALL_TOPICS if topic.name not in existing]
+    missing = [topic for topic in topics if topic.name not in existing]
     if missing:
         brokers = [broker["broker_id"] for broker in admin.describe_cluster()["brokers"]]
         wanted = {topic.name: _options(topic, brokers) for topic in missing}
