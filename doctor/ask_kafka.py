@@ -54,14 +54,21 @@ def _broker(admin: KafkaAdminClient, number: int) -> Broker | Silence:
     """The others may still take a broker for alive that answers nobody."""
     try:
         version = tuple(admin.get_broker_version_data(number).broker_version)
-        return Broker(version, _settings(admin, ConfigResourceType.BROKER, str(number)))
+        told = _told(admin, ConfigResourceType.BROKER, str(number))
+        sources = {key: str(entry["config_source"]) for key, entry in told.items()}
+        return Broker(version, {key: str(entry["value"]) for key, entry in told.items()}, sources)
     except KafkaError as error:
         return Silence(f"broker {number}", type(error).__name__)
 
 
 def _settings(admin: KafkaAdminClient, kind: ConfigResourceType, name: str) -> dict[str, str]:
+    return {key: str(entry["value"]) for key, entry in _told(admin, kind, name).items()}
+
+
+def _told(admin: KafkaAdminClient, kind: ConfigResourceType, name: str) -> Mapping[str, Mapping[str, Any]]:
     asked = admin.describe_configs([ConfigResource(kind, name)], config_filter="all")
-    return {key: str(entry["value"]) for key, entry in asked[kind.name.lower()][name].items()}
+    found: Mapping[str, Mapping[str, Any]] = asked[kind.name.lower()][name]
+    return found
 
 
 def _partitions(told: Sequence[Mapping[str, Any]]) -> Iterator[Partition]:

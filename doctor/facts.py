@@ -4,7 +4,7 @@ A source that does not answer is a fact too: a `Silence` stands in its place.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
@@ -107,10 +107,14 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """One broker; the version is as fine as its protocol tells, such as (4, 3)."""
+    """One broker; the version is as fine as its protocol tells, such as (4, 3).
+
+    `sources` are Kafka's own words for where a setting comes from, such as DYNAMIC_BROKER_CONFIG.
+    """
 
     version: tuple[int, ...]
     settings: Mapping[str, str]
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 class Partition(NamedTuple):

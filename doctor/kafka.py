@@ -27,8 +27,6 @@ WHY = {
     "log.message.timestamp.type": "a record may be past its time when it arrives, and goes at once",
     "log.retention.ms": "a topic without a wish of its own forgets sooner than consumers may be away",
 }
-# Kafka 4 keeps this one for the cluster, whatever the files of brokers say later.
-_OF_CLUSTER = "min.insync.replicas"
 # The second way of transactions: none is torn or left hanging by a request that comes late.
 FEATURES = {"transaction.version": 2}
 
@@ -56,15 +54,17 @@ def _brokers(cluster: Cluster, wanted: Wanted) -> Iterator[Finding]:
         told = f"{len(cluster.brokers)} brokers are there, and each record is kept by {REPLICATION_FACTOR}"
         why = "with one more away nothing can be written"
         yield Finding(Severity.ALARM, "kafka", told, why, LOOK)
-    told_of = {number: each for number, each in sorted(cluster.brokers.items()) if isinstance(each, Broker)}
     for name, why in WHY.items():
-        right, wrong = wanted.brokers[name], dict[str, list[int]]()
-        for number, broker in told_of.items():
-            if _falls_short(value := broker.settings.get(name, "unknown"), right):
-                wrong.setdefault(value, []).append(number)
-        for value, numbers in wrong.items():
+        right, wrong = wanted.brokers[name], dict[tuple[str, str], list[int]]()
+        for number, broker in sorted(cluster.brokers.items()):
+            if isinstance(broker, Broker) and _falls_short(
+                value := broker.settings.get(name, "unknown"), right
+            ):
+                wrong.setdefault((value, broker.sources.get(name, "")), []).append(number)
+        for (value, source), numbers in wrong.items():
             told = f"{name} is {value}, not {right}"
-            yield Finding(Severity.ALARM, f"broker {_listed(numbers)}", told, why, _remedy(name, right))
+            remedy = _remedy(name, right, source, numbers[0])
+            yield Finding(Severity.ALARM, f"broker {_listed(numbers)}", told, why, remedy)
     for name, level in FEATURES.items():
         if (has := cluster.features.get(name, 0)) < level:
             why = "a broker that dies at the end of a transaction may leave it open, or end another's"
@@ -79,9 +79,13 @@ def _falls_short(value: str, right: str) -> bool:
         return value != right
 
 
-def _remedy(name: str, right: str) -> str:
-    if name == _OF_CLUSTER:
-        return f"kafka-configs.sh --alter --entity-type brokers --entity-default --add-config {name}={right}"
+def _remedy(name: str, right: str, source: str, number: int) -> str:
+    """What was set while brokers run is kept by the cluster, and outlives a start."""
+    alter = "kafka-configs.sh --alter --entity-type brokers"
+    if source == "DYNAMIC_BROKER_CONFIG":
+        return f"{alter} --entity-name {number} --delete-config {name}"
+    if source == "DYNAMIC_DEFAULT_BROKER_CONFIG":
+        return f"{alter} --entity-default --add-config {name}={right}"
     return RESTART
 
 

@@ -417,6 +417,23 @@ def test_alarms_come_first():
     assert [finding.severity for finding in report.findings] == [ALARM, WARNING]
 
 
+@pytest.mark.parametrize(
+    ("source", "remedy"),
+    [
+        ("STATIC_BROKER_CONFIG", "./run down; ./run up"),
+        ("DYNAMIC_BROKER_CONFIG", "--entity-name 2 --delete-config min.insync.replicas"),
+        ("DYNAMIC_DEFAULT_BROKER_CONFIG", "--entity-default --add-config min.insync.replicas=2"),
+    ],
+)
+def test_a_setting_is_put_right_where_it_was_made(source, remedy):
+    name = "min.insync.replicas"
+    odd_one = replace(BROKER, settings={**BROKER.settings, name: "1"}, sources={name: source})
+
+    report = examine(replace(FACTS, **cluster(brokers={**CLUSTER.brokers, 2: odd_one})), WANTED)
+
+    assert report.findings[0].remedy.endswith(remedy)
+
+
 def test_what_is_examined_is_what_the_stack_sets():
     assert postgres.WHY.keys() <= WANTED.postgres.keys()
     assert kafka.WHY.keys() <= WANTED.brokers.keys()
