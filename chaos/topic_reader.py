@@ -19,7 +19,9 @@ from confluent_kafka import (
 from chaos.rows import Position, Record
 from contracts.topics import ALL_TOPICS
 from runtime.errors import WaitedTooLong
+from runtime.waiting import until
 
+POSITIONS_SECONDS_MAX = 30.0
 _PARTITIONS = {topic.name: topic.partitions for topic in ALL_TOPICS}
 _SETTINGS = {
     "enable.auto.commit": False,
@@ -80,11 +82,15 @@ def count_records(servers: str, topics: Sequence[str], within_seconds: float) ->
 
 
 def committed_positions(servers: str, group: str, topics: Sequence[str]) -> list[Position]:
-    """How far a group has committed; without joining it."""
+    """How far a group has committed; without joining it. Its coordinator may just be moving."""
     consumer = Consumer({**_SETTINGS, "bootstrap.servers": servers, "group.id": group})
     try:
-        asked = [TopicPartition(*place) for place in _places(topics)]
-        found = consumer.committed(asked, timeout=30)
+        found = until(
+            lambda: consumer.committed([TopicPartition(*place) for place in _places(topics)], timeout=10),
+            within_seconds=POSITIONS_SECONDS_MAX,
+            what=f"how far {group} has come",
+            retry_on=(KafkaException,),
+        )
     finally:
         consumer.close()
     return [Position(group, p.topic, p.partition, p.offset) for p in found if p.offset != OFFSET_INVALID]
