@@ -5,10 +5,10 @@ checkouts share a cache without running each other's classes.
 """
 
 import hashlib
+import os
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from connect import jars
@@ -48,8 +48,8 @@ def build(java: str, cache: Path) -> None:
         built = Path(folder) / "home"
         plugin = built / "plugins" / jars.PLUGIN_SET
         plugin.mkdir(parents=True)
-        for jar in _of(jars.PLUGIN_SET):
-            (plugin / jar.coordinates.file_name).symlink_to(jar.path(cache).resolve())
+        for path in _paths(cache, jars.PLUGIN_SET):
+            (plugin / path.name).symlink_to(path.resolve())
         classes = Path(folder) / "classes"
         _compile(java, cache, classes)
         _pack(classes, plugin / "neverlost.jar")
@@ -66,8 +66,8 @@ def _settle(built: Path, wanted: Path) -> None:
 
 def _compile(java: str, cache: Path, into: Path) -> None:
     """By Eclipse's compiler, which is one jar and asks for no JDK."""
-    (compiler,) = (str(jar.path(cache)) for jar in _of(COMPILER_SET))
-    path = ":".join(str(jar.path(cache)) for jar in (*_of("connect"), *_of(jars.PLUGIN_SET)))
+    compiler = jars.class_path(cache, COMPILER_SET)
+    path = os.pathsep.join(jars.class_path(cache, name) for name in ("connect", jars.PLUGIN_SET))
     flags = ["-source", JAVA_VERSION, "-target", JAVA_VERSION, "-proc:none", "-d", str(into), "-cp", path]
     command = [java, "-jar", compiler, *flags, *map(str, _sources())]
     done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS_MAX, check=False)
@@ -86,6 +86,5 @@ def _sources() -> list[Path]:
     return sorted(SOURCES.rglob("*.java"))
 
 
-def _of(set_name: str) -> Iterator[jars.Jar]:
-    listed: Iterable[jars.Jar] = jars.listed()
-    return (jar for jar in listed if jar.set_name == set_name)
+def _paths(cache: Path, set_name: str) -> list[Path]:
+    return [Path(each) for each in jars.class_path(cache, set_name).split(os.pathsep)]
