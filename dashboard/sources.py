@@ -1,0 +1,41 @@
+"""What pages are made of: the parts that are asked, and how Kafka Connect is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connect.client import ConnectClient
+from connect.health import ConnectorStatus
+from dashboard.parts import Parts
+from dashboard.settings import Settings
+from runtime.database import DatabaseLimits, connect_engine
+from runtime.waiting import Backoff
+
+CONNECTIONS = 6
+# A page asks again in two seconds: what takes longer is told as away.
+_LIMITS = DatabaseLimits(statement_ms=2_000, lock_ms=2_000)
+_ONE_TRY = Backoff(attempts=1, first_seconds=0)
+CONNECT_SECONDS = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that a page may ask."""
+
+    settings: Settings
+    parts: Parts
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Sources":
+        engines = {
+            name: connect_engine(url, process="dashboard", connections=CONNECTIONS, limits=_LIMITS)
+            for name, url in settings.databases.items()
+        }
+        return cls(settings, Parts(engines))
+
+    def client(self) -> ConnectClient:
+        """Kafka Connect, asked once; a client of one's own for each question."""
+        return ConnectClient(self.settings.connect_urls, timeout_seconds=CONNECT_SECONDS, retries=_ONE_TRY)
+
+    def statuses(self) -> Mapping[str, ConnectorStatus]:
+        """Every connector with its tasks. Raises ConnectError."""
+        return self.client().statuses()
