@@ -21,7 +21,7 @@ class Settings:
     handlers: Mapping[str, URL]
     bootstrap_servers: tuple[str, ...]
     connect_urls: tuple[str, ...]
-    order_url: str
+    urls: Mapping[str, str]
     operator_token: str
     reports: Path
     patience: Patience
@@ -39,7 +39,10 @@ class Settings:
             },
             bootstrap_servers=environment.texts("KAFKA_BOOTSTRAP_SERVERS"),
             connect_urls=environment.texts("CONNECT_URLS"),
-            order_url=environment.url("ORDER_URL", "http://", "https://").rstrip("/"),
+            urls={
+                each.name: environment.url(f"{each.name.upper()}_URL", "http://", "https://").rstrip("/")
+                for each in SERVICES
+            },
             operator_token=environment.file("OPERATOR_TOKEN_FILE"),
             reports=Path(environment.text("CHAOS_REPORTS")),
             patience=read_patience(environment),

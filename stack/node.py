@@ -20,6 +20,7 @@ class Kind(StrEnum):
     WORKER = "worker"
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
+    DASHBOARD = "dashboard"
     PROXY = "proxy"
     JOB = "job"
 

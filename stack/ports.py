@@ -11,6 +11,7 @@ PORTS = {
     "payment": 5000,
     "inventory": 6000,
     "gateway": 7000,
+    "dashboard": 8000,
     "postgres": 5432,
     "connect-1": 8083,
     "connect-2": 8084,

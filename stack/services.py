@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from contracts.services import AUDITOR_ROLE, INVENTORY, ORDER, PAYMENT, SERVICES, Service
+from contracts.services import AUDIT, AUDITOR_ROLE, INVENTORY, ORDER, PAYMENT, SERVICES, Service
 from stack import credentials
 from stack.layout import Layout
 from stack.node import Answers, Kind, Node
@@ -39,6 +39,36 @@ def as_auditor(layout: Layout, service: Service) -> dict[str, str]:
     }
 
 
+def dashboard(layout: Layout) -> Node:
+    """Pages for operators: what it looks into, it looks into as the auditor; it redrives as each service."""
+    name = "dashboard"
+    return Node(
+        name=name,
+        kind=Kind.DASHBOARD,
+        command=_served(layout, "dashboard.app:create_app()"),
+        port=layout.port(name),
+        ready=Answers("/readyz"),
+        # The databases must be there; whatever else is away is what its pages tell.
+        after=("migrate",),
+        stop_seconds=API_STOP_SECONDS,
+        environment={
+            "HTTP_BIND": layout.address(name),
+            "OPERATOR_TOKEN_FILE": str(layout.secrets / "operator_token"),
+            "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
+            "CONNECT_URLS": layout.connect_urls,
+            "CHAOS_REPORTS": str(layout.state / "chaos"),
+            **{f"{each.name.upper()}_URL": layout.url(each.name) for each in SERVICES},
+            **{key: text for each in (*SERVICES, AUDIT) for key, text in as_auditor(layout, each).items()},
+            **{
+                key: text
+                for each in SERVICES
+                for key, text in database(layout, each, f"{each.name.upper()}_APP_").items()
+            },
+            **_patience(layout, ORDER),
+        },
+    )
+
+
 def _gateway(layout: Layout) -> Node:
     return Node(
         name="gateway",
@@ -67,7 +97,7 @@ def _api(layout: Layout, service: Service) -> Node:
     return Node(
         name=service.name,
         kind=Kind.API,
-        command=(layout.python, "-m", "gunicorn", "--config", "web/gunicorn.conf.py", app),
+        command=_served(layout, app),
         port=layout.port(service.name),
         ready=Answers("/readyz"),
         after=("slots",),
@@ -82,6 +112,10 @@ def _api(layout: Layout, service: Service) -> Node:
             **(_webhook_secret(layout) if service is PAYMENT else {}),
         },
     )
+
+
+def _served(layout: Layout, app: str) -> tuple[str, ...]:
+    return (layout.python, "-m", "gunicorn", "--config", "web/gunicorn.conf.py", app)
 
 
 def _webhook_secret(layout: Layout) -> dict[str, str]:

@@ -32,6 +32,7 @@ def nodes(layout: Layout) -> tuple[Node, ...]:
         _connect_supervisor(layout),
         _auditor(layout),
         _retention(layout),
+        services.dashboard(layout),
     )
 
 
