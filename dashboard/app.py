@@ -5,16 +5,20 @@ from flask import Flask
 from dashboard import guard, pages
 from dashboard.entry_pages import entry_routes
 from dashboard.order_pages import order_routes
+from dashboard.overview_pages import overview_routes
+from dashboard.saga_pages import saga_routes
 from dashboard.settings import Settings
 from dashboard.sources import Sources
 from runtime.environment import Environment
 from runtime.logs import configure
 
+_ROUTES = (overview_routes, saga_routes, order_routes)
 FORM_BYTES_MAX = 64 * 1024
 STATIC_SECONDS = 7 * 24 * 3600  # their addresses carry a digest
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, *, watches: bool = True) -> Flask:
+    """`watches`: readings are taken in the background from now on."""
     settings = settings or Settings.read(Environment())
     configure("dashboard")
     sources = Sources.open(settings)
@@ -25,6 +29,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["sources"] = sources
     guard.protect(app)
     pages.dress(app)
-    for routes in (entry_routes(guard.Guard(settings.operator_token)), order_routes(sources)):
-        app.register_blueprint(routes)
+    app.register_blueprint(entry_routes(guard.Guard(settings.operator_token)))
+    for routes in _ROUTES:
+        app.register_blueprint(routes(sources))
+    if watches:
+        sources.watch.start()
     return app

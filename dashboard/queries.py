@@ -34,3 +34,51 @@ LETTERS_OF_ORDER = text("""
 """)
 
 NOW = text("SELECT clock_timestamp()")
+
+# ── what goes on
+
+# Postgres' own counters of rows that were ever inserted, so that a rate costs no count. Those of partitions
+# belong together.
+INSERTED = text("""
+    SELECT regexp_replace(relname, '_p[0-9]+$', '') AS name, sum(n_tup_ins)::bigint AS number
+    FROM pg_stat_user_tables
+    WHERE relname IN ('orders', 'saga_log', 'payment_ledger', 'stock_ledger')
+       OR relname ~ '^(outbox|inbox)_p[0-9]+$'
+    GROUP BY 1
+""")
+
+# ── orders and sagas, a page at a time; the states stand in the text, so that the partial index fits
+
+_SAGA = """
+    SELECT id, status, awaits, cause, due_at, created_at, updated_at, clock_timestamp() AS now FROM sagas
+    WHERE {which} AND id > coalesce(CAST(:after AS uuid), '00000000-0000-0000-0000-000000000000'::uuid)
+      AND updated_at <= clock_timestamp() - make_interval(secs => :older_than_seconds)
+    ORDER BY id LIMIT :limit
+"""
+ATTENTION = text(_SAGA.format(which="status = 'NEEDS_ATTENTION'"))
+COMPENSATING = text(_SAGA.format(which="status = 'COMPENSATING'"))
+RUNNING = text(_SAGA.format(which="status = 'RUNNING'"))
+LIVE = text(_SAGA.format(which="status NOT IN ('COMPLETED', 'COMPENSATED')"))
+
+# Newest first; ids are time-ordered.
+NEWEST = text("""
+    SELECT orders.id, orders.status, orders.created_at, orders.updated_at, orders.total_amount,
+           orders.currency, sagas.status AS saga, clock_timestamp() AS now
+    FROM orders LEFT JOIN sagas ON sagas.id = orders.id
+    WHERE orders.id < coalesce(CAST(:after AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+    ORDER BY orders.id DESC LIMIT :limit
+""")
+
+# ── the log of actions
+
+BEGIN_ACTION = text("""
+    INSERT INTO actions (actor, action, target, note) VALUES (:actor, :action, :target, :note) RETURNING id
+""")
+END_ACTION = text("""
+    UPDATE actions SET ended_at = clock_timestamp(), outcome = :outcome, result = :result
+    WHERE id = :id AND outcome IS NULL
+""")
+ACTIONS = text("""
+    SELECT id, began_at, actor, action, target, note, ended_at, outcome, result FROM actions
+    WHERE id < :before ORDER BY id DESC LIMIT :limit
+""")

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import Engine
+
 from connect.client import ConnectClient
 from connect.health import ConnectorStatus
+from contracts.services import AUDIT
 from dashboard.parts import Parts
 from dashboard.settings import Settings
+from dashboard.watch import Watch
 from runtime.database import DatabaseLimits, connect_engine
 from runtime.waiting import Backoff
 
@@ -23,6 +27,8 @@ class Sources:
 
     settings: Settings
     parts: Parts
+    watch: Watch
+    audit: Engine  # where actions are kept
 
     @classmethod
     def open(cls, settings: Settings) -> "Sources":
@@ -30,7 +36,8 @@ class Sources:
             name: connect_engine(url, process="dashboard", connections=CONNECTIONS, limits=_LIMITS)
             for name, url in settings.databases.items()
         }
-        return cls(settings, Parts(engines))
+        parts = Parts(engines)
+        return cls(settings, parts, Watch(settings, parts), engines[AUDIT.name])
 
     def client(self) -> ConnectClient:
         """Kafka Connect, asked once; a client of one's own for each question."""
