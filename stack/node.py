@@ -20,6 +20,7 @@ class Kind(StrEnum):
     WORKER = "worker"
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
+    MONITOR = "monitor"
     PROXY = "proxy"
     JOB = "job"
 
