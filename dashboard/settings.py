@@ -22,6 +22,7 @@ class Settings:
     bootstrap_servers: tuple[str, ...]
     connect_urls: tuple[str, ...]
     urls: Mapping[str, str]
+    supervisor_url: str
     operator_token: str
     reports: Path
     patience: Patience
@@ -43,6 +44,7 @@ class Settings:
                 each.name: environment.url(f"{each.name.upper()}_URL", "http://", "https://").rstrip("/")
                 for each in SERVICES
             },
+            supervisor_url=environment.url("SUPERVISOR_URL", "http://", "https://").rstrip("/"),
             operator_token=environment.file("OPERATOR_TOKEN_FILE"),
             reports=Path(environment.text("CHAOS_REPORTS")),
             patience=read_patience(environment),

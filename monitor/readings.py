@@ -6,7 +6,7 @@ figure falls to nothing, and does not vanish.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from connect.health import ConnectorStatus
 from doctor.facts import Silence
@@ -134,3 +134,7 @@ class Readings:
 
     def silences(self) -> tuple[Silence, ...]:
         return tuple(part for part in self.parts().values() if isinstance(part, Silence))
+
+
+_UNREAD = Silence("", "nothing was read yet")
+NOTHING_READ = Readings(datetime.fromtimestamp(0, UTC), 0.0, _UNREAD, {}, _UNREAD, _UNREAD, _UNREAD, _UNREAD)

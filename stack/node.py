@@ -21,6 +21,7 @@ class Kind(StrEnum):
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
     DASHBOARD = "dashboard"
+    MONITOR = "monitor"
     PROXY = "proxy"
     JOB = "job"
 

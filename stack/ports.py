@@ -29,6 +29,7 @@ PORTS = {
     "order-deadlines": 9406,
     "auditor": 9407,
     "retention": 9408,
+    "exporter": 9409,
 }
 
 # Where clients reach a broker through the proxy, where the proxy reaches it for them and for other brokers,

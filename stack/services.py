@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from contracts.services import AUDIT, AUDITOR_ROLE, INVENTORY, ORDER, PAYMENT, SERVICES, Service
+from contracts.services import AUDITOR_ROLE, INVENTORY, ORDER, PAYMENT, SERVICES, Service
 from stack import credentials
 from stack.layout import Layout
 from stack.node import Answers, Kind, Node
@@ -39,36 +39,6 @@ def as_auditor(layout: Layout, service: Service) -> dict[str, str]:
     }
 
 
-def dashboard(layout: Layout) -> Node:
-    """Pages for operators: what it looks into, it looks into as the auditor; it redrives as each service."""
-    name = "dashboard"
-    return Node(
-        name=name,
-        kind=Kind.DASHBOARD,
-        command=_served(layout, "dashboard.app:create_app()"),
-        port=layout.port(name),
-        ready=Answers("/readyz"),
-        # The databases must be there; whatever else is away is what its pages tell.
-        after=("migrate",),
-        stop_seconds=API_STOP_SECONDS,
-        environment={
-            "HTTP_BIND": layout.address(name),
-            "OPERATOR_TOKEN_FILE": str(layout.secrets / "operator_token"),
-            "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
-            "CONNECT_URLS": layout.connect_urls,
-            "CHAOS_REPORTS": str(layout.state / "chaos"),
-            **{f"{each.name.upper()}_URL": layout.url(each.name) for each in SERVICES},
-            **{key: text for each in (*SERVICES, AUDIT) for key, text in as_auditor(layout, each).items()},
-            **{
-                key: text
-                for each in SERVICES
-                for key, text in database(layout, each, f"{each.name.upper()}_APP_").items()
-            },
-            **_patience(layout, ORDER),
-        },
-    )
-
-
 def _gateway(layout: Layout) -> Node:
     return Node(
         name="gateway",
@@ -97,7 +67,7 @@ def _api(layout: Layout, service: Service) -> Node:
     return Node(
         name=service.name,
         kind=Kind.API,
-        command=_served(layout, app),
+        command=served(layout, app),
         port=layout.port(service.name),
         ready=Answers("/readyz"),
         after=("slots",),
@@ -107,14 +77,15 @@ def _api(layout: Layout, service: Service) -> Node:
             "OPERATOR_TOKEN_FILE": str(layout.secrets / "operator_token"),
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             **database(layout, service),
-            **_patience(layout, service),
+            **patience(layout, service),
             **limits,
             **(_webhook_secret(layout) if service is PAYMENT else {}),
         },
     )
 
 
-def _served(layout: Layout, app: str) -> tuple[str, ...]:
+def served(layout: Layout, app: str) -> tuple[str, ...]:
+    """The command that serves a Flask application."""
     return (layout.python, "-m", "gunicorn", "--config", "web/gunicorn.conf.py", app)
 
 
@@ -138,12 +109,12 @@ def _worker(layout: Layout, service: Service) -> Node:
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             **database(layout, service),
             **failures,
-            **_patience(layout, service),
+            **patience(layout, service),
         },
     )
 
 
-def _patience(layout: Layout, service: Service) -> dict[str, str]:
+def patience(layout: Layout, service: Service) -> dict[str, str]:
     """How long sagas wait, for every process that moves them."""
     seconds = layout.order_deadline_seconds
     if service is not ORDER:
@@ -182,6 +153,6 @@ def _deadlines(layout: Layout) -> Node:
         environment={
             "HEALTH_BIND": layout.address(name),
             **database(layout, ORDER),
-            **_patience(layout, ORDER),
+            **patience(layout, ORDER),
         },
     )

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import create_engine, text
 
 from connect import sql as connect_sql
@@ -13,6 +14,7 @@ from contracts.services import ORDER, PAYMENT, SERVICES
 from doctor.facts import Silence
 from messaging import dead_letters
 from monitor import gather, sql
+from monitor.exporter import Exporter
 from monitor.gather import Access, Reader
 from monitor.readings import Waiting
 from order.app import create_app
@@ -300,6 +302,20 @@ def test_a_database_that_is_frozen_is_waited_for_a_while_and_asked_once(access, 
         assert told.seconds < 5
         assert "has not answered" in told.audit.why
         assert told.databases["order"].days_ahead == 8
+
+
+def test_the_exporter_tells_what_is_read(access, audited):
+    """Over the same way as Prometheus': one that is asked twice reads once."""
+    audited.events(3)
+    audited.round(passed=False)
+    registry = CollectorRegistry()
+    with closing(Reader(access, "test")) as reader:
+        registry.register(Exporter(reader.take))
+        first, second = (generate_latest(registry).decode() for _ in range(2))
+
+    assert 'neverlost_outbox_awaited_events{service="order",topic="payment-commands"} 3.0' in first
+    assert 'neverlost_source_up{source="kafka"} 0.0' in first
+    assert first == second
 
 
 # ── what it costs
