@@ -3,16 +3,19 @@
 from flask import Flask
 
 from dashboard import guard, pages
+from dashboard.connector_pages import connector_routes
 from dashboard.entry_pages import entry_routes
+from dashboard.event_pages import event_routes
 from dashboard.order_pages import order_routes
 from dashboard.overview_pages import overview_routes
 from dashboard.saga_pages import saga_routes
 from dashboard.settings import Settings
 from dashboard.sources import Sources
+from dashboard.topic_pages import topic_routes
 from runtime.environment import Environment
 from runtime.logs import configure
 
-_ROUTES = (overview_routes, saga_routes, order_routes)
+_ROUTES = (overview_routes, saga_routes, order_routes, event_routes, connector_routes, topic_routes)
 FORM_BYTES_MAX = 64 * 1024
 STATIC_SECONDS = 7 * 24 * 3600  # their addresses carry a digest
 

@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from monitor.readings import Readings
 
@@ -22,6 +23,7 @@ class Sample:
     readings: Readings
     counters: Counters = field(default_factory=dict)
     answers: Mapping[str, bool] = field(default_factory=dict)
+    restarts: Mapping[str, float] = field(default_factory=dict)  # by the supervisor, since its own start
 
 
 class History:
@@ -59,3 +61,17 @@ def lags(samples: list[Sample], key: tuple[str, str]) -> list[tuple[float, int]]
         for each in samples
         if isinstance(each.readings.lag, Mapping) and key in each.readings.lag
     ]
+
+
+def restarts_seen(samples: list[Sample]) -> list[tuple[float, str, int]]:
+    """The supervisor's restarts of late, newest first: seconds before the newest sample, connector, how many.
+
+    A supervisor that was itself started anew counts from nothing.
+    """
+    found = []
+    for before, after in pairwise(samples):
+        for name, total in after.restarts.items():
+            grown = total - before.restarts.get(name, 0.0) if before.restarts else 0.0
+            if grown > 0:
+                found.append((samples[-1].at - after.at, name, round(grown)))
+    return list(reversed(found))

@@ -2,13 +2,11 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response, redirect, request, url_for
+from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
-from werkzeug.wrappers import Response as AnyResponse
 
 from contracts.services import ORDER
 from dashboard import order_chart, order_facts, order_words
-from dashboard.entry_pages import wanted_id
 from dashboard.pages import page
 from dashboard.sources import Sources
 
@@ -33,11 +31,5 @@ def order_routes(sources: Sources) -> Blueprint:
             chart=order_chart.draw(way),
             settled=order_words.is_settled(way),
         )
-
-    @routes.get("/find")
-    def find() -> AnyResponse:
-        """An order's page, or an event's, by the id that somebody has."""
-        wanted = wanted_id(request.args.get("id", ""), "id of an order or event")
-        return redirect(url_for("orders.show", order_id=wanted))
 
     return routes

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnava
 
 from dashboard import ages, guard
 from dashboard.money import amount
+from dashboard.pipeline import size
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +48,7 @@ def dress(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
-        age=ages.age, clock=ages.clock, stamp=ages.stamp, since=ages.since, amount=amount
+        age=ages.age, clock=ages.clock, stamp=ages.stamp, since=ages.since, amount=amount, size=size
     )
     versions = {path.name: _digest(path) for path in STATIC.iterdir()}
 

@@ -82,3 +82,24 @@ ACTIONS = text("""
     SELECT id, began_at, actor, action, target, note, ended_at, outcome, result FROM actions
     WHERE id < :before ORDER BY id DESC LIMIT :limit
 """)
+
+# Actions are few, but nobody knows how few of them are of one kind: the newest thousand are looked through.
+CONNECTOR_ACTIONS = text("""
+    SELECT id, began_at, actor, action, target, note, ended_at, outcome, result FROM actions
+    WHERE id > (SELECT coalesce(max(id), 0) - 1000 FROM actions) AND action LIKE 'connector %'
+    ORDER BY id DESC LIMIT 20
+""")
+
+# ── one event, wherever it is
+
+EVENT_ROW = text("""
+    SELECT id, type, topic, sequence, created_at, aggregateid AS key FROM outbox WHERE id = :id
+""")
+EVENT_PLACES = text("""
+    SELECT topic, partition, "offset", appended_at, key, source FROM records WHERE event_id = :id LIMIT 50
+""")
+EVENT_LETTER = text("""
+    SELECT id, type, state, reason, parked_at, attempts, event_id, settled_at, outcome, settled_by, note
+    FROM dead_letters WHERE consumer = :consumer AND event_id = :id AND state <> 'stray' LIMIT 1
+""")
+EVENT_LOST = text("SELECT event_id FROM awaited WHERE event_id = :id AND lost_at IS NOT NULL")

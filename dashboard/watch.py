@@ -7,6 +7,7 @@ from functools import partial
 
 import requests
 import structlog
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection
 
 from contracts.services import SERVICE, SERVICES
@@ -23,6 +24,9 @@ LOOKS_ON_SECONDS = 10.0
 FIRST_SECONDS_MAX = 4.0
 API_SECONDS = 1.0
 
+RESTARTS_TOTAL = "neverlost_connector_restarts_total"
+_RESTARTS = "restarts"
+
 log = structlog.get_logger(__name__)
 
 
@@ -37,7 +41,7 @@ class Watch:
             servers=settings.bootstrap_servers,
         )
         self._reader = Reader(access, "dashboard")
-        self._parts, self._urls = parts, settings.urls
+        self._parts, self._urls, self._supervisor = parts, settings.urls, settings.supervisor_url
         self._history = History()
         self._looked_at = -UNWATCHED_SECONDS
         self._wake, self._first = threading.Event(), threading.Event()
@@ -54,12 +58,13 @@ class Watch:
 
     def sample(self) -> None:
         """Read everything once."""
-        asked = self._parts.ask({**self._counting(), **self._calls()})
+        asked = self._parts.ask({**self._counting(), **self._calls(), _RESTARTS: self._restarts})
         counters = {
             (service, name): number for service in SERVICE for name, number in asked.get(service, {}).items()
         }
         answers = {name: bool(asked.get(f"{name} API")) for name in SERVICE}
-        self._history.add(Sample(time.monotonic(), self._reader.take(), counters, answers))
+        restarts = asked.get(_RESTARTS, {})
+        self._history.add(Sample(time.monotonic(), self._reader.take(), counters, answers, restarts))
         self._first.set()
 
     def _run(self) -> None:
@@ -79,6 +84,16 @@ class Watch:
 
     def _counting(self) -> dict[str, Question]:
         return {name: self._parts.database(name, _counters) for name in SERVICE}
+
+    def _restarts(self) -> Mapping[str, float]:
+        answer = requests.get(f"{self._supervisor}/metrics", timeout=API_SECONDS)
+        answer.raise_for_status()
+        return {
+            sample.labels["connector"]: sample.value
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+            if sample.name == RESTARTS_TOTAL
+        }
 
     def _calls(self) -> dict[str, Question]:
         return {f"{name} API": partial(_answers, url) for name, url in self._urls.items()}
