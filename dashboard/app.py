@@ -3,9 +3,11 @@
 from flask import Flask
 
 from dashboard import guard, pages
+from dashboard.audit_pages import action_routes, audit_routes
 from dashboard.connector_pages import connector_routes
 from dashboard.entry_pages import entry_routes
 from dashboard.event_pages import event_routes
+from dashboard.letter_pages import letter_routes
 from dashboard.order_pages import order_routes
 from dashboard.overview_pages import overview_routes
 from dashboard.saga_pages import saga_routes
@@ -15,7 +17,17 @@ from dashboard.topic_pages import topic_routes
 from runtime.environment import Environment
 from runtime.logs import configure
 
-_ROUTES = (overview_routes, saga_routes, order_routes, event_routes, connector_routes, topic_routes)
+_ROUTES = (
+    overview_routes,
+    saga_routes,
+    order_routes,
+    event_routes,
+    connector_routes,
+    topic_routes,
+    letter_routes,
+    audit_routes,
+    action_routes,
+)
 FORM_BYTES_MAX = 64 * 1024
 STATIC_SECONDS = 7 * 24 * 3600  # their addresses carry a digest
 

@@ -65,7 +65,7 @@ def dress(app: Flask) -> None:
         }
 
     app.after_request(_add_headers)
-    app.register_error_handler(HTTPException, _answer_error)
+    app.register_error_handler(HTTPException, answer_error)
     app.register_error_handler(SQLAlchemyError, _answer_away)
     app.register_error_handler(Exception, _answer_unexpected)
 
@@ -88,7 +88,8 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
-def _answer_error(error: HTTPException) -> Response:
+def answer_error(error: HTTPException) -> Response:
+    """The page that says what is wrong."""
     text = render_template("error.html", status=error.code, name=error.name, told=error.description)
     response = make_response(text, error.code or 500)
     for name, value in error.get_headers(request.environ):
@@ -99,12 +100,12 @@ def _answer_error(error: HTTPException) -> Response:
 
 def _answer_away(error: SQLAlchemyError) -> Response:
     log.warning("a database did not answer", path=request.path, reason=type(error).__name__)
-    return _answer_error(ServiceUnavailable("A database does not answer; nothing was changed. Try again."))
+    return answer_error(ServiceUnavailable("A database does not answer; nothing was changed. Try again."))
 
 
 def _answer_unexpected(error: Exception) -> Response:
     log.error("page failed", path=request.path, exc_info=error)
-    return _answer_error(
+    return answer_error(
         InternalServerError("Something went wrong on our side; the dashboard's log tells what.")
     )
 

@@ -76,8 +76,6 @@ class Parts:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for engine in self._engines.values():
-            engine.dispose()
 
 
 def rows(connection: Connection, statement: Any, values: Mapping[str, Any]) -> list[Any]:

@@ -28,7 +28,12 @@ class Sources:
     settings: Settings
     parts: Parts
     watch: Watch
-    audit: Engine  # where actions are kept
+    engines: Mapping[str, Engine]  # as who only looks; of the auditor's own database, where actions are kept
+    handlers: Mapping[str, Engine]  # as each service itself, which handles dead letters again
+
+    @property
+    def audit(self) -> Engine:
+        return self.engines[AUDIT.name]
 
     @classmethod
     def open(cls, settings: Settings) -> "Sources":
@@ -36,8 +41,18 @@ class Sources:
             name: connect_engine(url, process="dashboard", connections=CONNECTIONS, limits=_LIMITS)
             for name, url in settings.databases.items()
         }
+        handlers = {
+            name: connect_engine(url, process="dashboard", connections=2)
+            for name, url in settings.handlers.items()
+        }
         parts = Parts(engines)
-        return cls(settings, parts, Watch(settings, parts), engines[AUDIT.name])
+        return cls(settings, parts, Watch(settings, parts), engines, handlers)
+
+    def close(self) -> None:
+        self.parts.close()
+        self.watch.close()
+        for engine in (*self.engines.values(), *self.handlers.values()):
+            engine.dispose()
 
     def client(self) -> ConnectClient:
         """Kafka Connect, asked once; a client of one's own for each question."""

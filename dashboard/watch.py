@@ -67,6 +67,9 @@ class Watch:
         self._history.add(Sample(time.monotonic(), self._reader.take(), counters, answers, restarts))
         self._first.set()
 
+    def close(self) -> None:
+        self._reader.close()
+
     def _run(self) -> None:
         while True:
             began = time.monotonic()
