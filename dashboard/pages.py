@@ -70,11 +70,11 @@ def dress(app: Flask) -> None:
     app.register_error_handler(Exception, _answer_unexpected)
 
 
-def page(name: str, *, settled: bool = False, **values: Any) -> Response:
-    """The template `name`, or of it only what is refreshed, `name_live`; what is settled is no more."""
+def page(template: str, /, *, settled: bool = False, **values: Any) -> Response:
+    """The template, or of it only what is refreshed, `…_live`; what is settled is no more."""
     only_live = request.headers.get("HX-Request") == "true"
-    template = f"{name}_live.html" if only_live else f"{name}.html"
-    response = make_response(render_template(template, settled=settled, **values))
+    file = f"{template}_live.html" if only_live else f"{template}.html"
+    response = make_response(render_template(file, settled=settled, **values))
     if only_live and settled:
         response.status_code = STOP_POLLING
     response.headers["Vary"] = "HX-Request, Cookie"

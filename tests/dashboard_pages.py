@@ -20,11 +20,11 @@ NOWHERE = "127.0.0.1:1"
 TOKEN = "the-operators-token"
 
 
-def settings_for(databases, **changes) -> Settings:
+def settings_for(copies, **changes) -> Settings:
     """Every database of a test; Kafka, Connect and the services are away."""
     values = {
-        "databases": {name: databases.url(name, "auditor") for name in [*_names(), "audit"]},
-        "handlers": {name: databases.url(name) for name in _names()},
+        "databases": {name: copies.url(name, "auditor") for name in [*_names(), "audit"]},
+        "handlers": {name: copies.url(name) for name in _names()},
         "bootstrap_servers": (NOWHERE,),
         "connect_urls": (f"http://{NOWHERE}",),
         "urls": dict.fromkeys(_names(), f"http://{NOWHERE}"),

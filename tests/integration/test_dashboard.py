@@ -26,6 +26,8 @@ VIEWS = [
     "/sagas?view=running",
     "/sagas?view=stuck&older=5",
 ]
+# What is made of readings, each of which waits a while for a Kafka that is away.
+READ = {"/", "/topics", "/connectors"}
 # Tables that grow with every order; those of the auditor that hold only what is open do not.
 LARGE = (
     "orders|sagas|saga_log|outbox|inbox|payments|payment_intents|reservations|records|dead_letters|actions"
@@ -102,7 +104,8 @@ def relay_all(audited, rows):
 @pytest.mark.parametrize("place", PAGES + VIEWS)
 def test_a_page_shows_nothing_where_nothing_is_and_is_guarded(pages, place):
     opened = pages()
-    opened.sources.watch.sample()
+    if place in READ:
+        opened.sources.watch.sample()
 
     answer = opened.get(place)
 
@@ -125,7 +128,8 @@ def test_a_page_says_what_is_away_and_answers_in_time(pages, place):
     nowhere = dict.fromkeys(("order", "payment", "inventory"), f"postgresql+psycopg://x:y@{NOWHERE}/x")
     opened = pages(databases={**nowhere, "audit": nowhere["order"]}, handlers=nowhere)
     began = time.monotonic()
-    opened.sources.watch.sample()
+    if place in READ:
+        opened.sources.watch.sample()
 
     answer = opened.get(place.format(id=uuid4()))
 
