@@ -8,8 +8,8 @@ import pytest
 from contracts.messages import MESSAGES, schema
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS, read_by, written_by
-from stack.dead_letters import consumers
-from stack.layout import DEADLINE_SECONDS
+from operators.consumers import consumers
+from order.saga import Patience
 
 SCHEMAS = Path(__file__).parents[2] / "contracts" / "schemas"
 
@@ -38,8 +38,8 @@ def test_what_services_read_somebody_writes():
 
 
 def test_each_service_handles_every_type_of_its_topics():
-    assert {each.service for each in consumers(DEADLINE_SECONDS)} == {service.name for service in SERVICES}
-    for each in consumers(DEADLINE_SECONDS):
+    assert {each.service for each in consumers(Patience())} == {service.name for service in SERVICES}
+    for each in consumers(Patience()):
         arriving = {m.type for m in MESSAGES.values() if m.topic in each.topics}
         assert set(each.handlers) == arriving, each.service
 
