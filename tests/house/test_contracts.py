@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts import released
 from contracts.messages import MESSAGES, schema
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS, read_by, written_by
@@ -24,6 +25,12 @@ def test_a_schema_is_the_message(name):
 
 def test_no_schema_is_left_over():
     assert {path.stem for path in SCHEMAS.glob("*.json")} == set(MESSAGES)
+
+
+def test_nobody_who_knows_the_contracts_as_they_were_released_last_is_broken():
+    found = released.changes(released.released(), released.current())
+
+    assert found == [], "\n".join(found)
 
 
 def test_every_message_goes_to_a_topic_and_every_topic_carries_one():
