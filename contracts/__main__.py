@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from contracts import released
-from contracts.messages import MESSAGES, schema
+from contracts.json_schema import schema
+from contracts.messages import MESSAGES
 
 SCHEMAS = Path(__file__).with_name("schemas")
 

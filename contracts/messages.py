@@ -4,7 +4,7 @@ Every message names its type and topic; its key is the order id. A reader ignore
 know, so a field may be added; any other change is a new version of the type.
 """
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
@@ -236,12 +236,3 @@ MESSAGES: dict[str, type[Message]] = {
         StockCommandParked,
     )
 }
-
-
-def schema(message: type[Message]) -> dict[str, Any]:
-    """The JSON Schema of a payload, as it is committed under contracts/schemas/."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": message.type,
-        **message.model_json_schema(),
-    }

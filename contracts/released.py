@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from contracts.compatibility import Json, broken
-from contracts.messages import MESSAGES, schema
+from contracts.json_schema import schema
+from contracts.messages import MESSAGES
 from contracts.topics import MESSAGE_TOPICS
 
 FOLDER = Path(__file__).with_name("released")

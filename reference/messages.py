@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from contracts.messages import MESSAGES, Command, CommandParked, Message, Reply, schema
+from contracts.json_schema import schema
+from contracts.messages import MESSAGES, Command, CommandParked, Message, Reply
 from contracts.topics import MESSAGE_TOPICS, Topic
 from messaging.envelope import ID, TYPE
 from reference.markdown import code, page, table

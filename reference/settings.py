@@ -16,10 +16,7 @@ from stack import java, layout, options
 from stack.layout import CONNECT_WORKERS, ROOT
 
 SECONDS_MAX = 120
-ROOMS = (
-    *("runtime", "messaging", "saga", "web", "order", "payment", "inventory", "migrations", "connect"),
-    *("audit", "chaos", "doctor", "stack"),
-)
+ROOMS = {path.parent for path in ROOT.glob("*/__init__.py")} - {ROOT / "benchmarks", ROOT / "reference"}
 _READERS = {"text", "url", "whole", "rate", "file", "texts", "bind", "parsed"}
 COMMAND_LINE = "./run"
 
@@ -102,7 +99,7 @@ def _elsewhere(known: Settings) -> Iterator[str]:
 def in_sources() -> Mapping[str, list[str]]:
     """Every variable that a source names when it asks its environment, and where."""
     found: dict[str, list[str]] = {}
-    for path in sorted(each for room in ROOMS for each in (ROOT / room).rglob("*.py")):
+    for path in sorted(each for room in ROOMS for each in room.rglob("*.py")):
         for name in _named_in(path):
             found.setdefault(name, []).append(str(path.relative_to(ROOT)))
     return {name: sorted(set(places)) for name, places in found.items()}

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from contracts import released
-from contracts.messages import MESSAGES, schema
+from contracts.json_schema import schema
+from contracts.messages import MESSAGES
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS, read_by, written_by
 from stack.dead_letters import consumers
@@ -68,7 +69,7 @@ def test_all_that_a_relay_writes_is_led_by_one_broker_and_each_relay_has_its_own
             assert sorted(replicas) == [1, 2, 3]
             led.setdefault(topic.relay or topic.writer, set()).add(replicas[0])
 
-    assert led == {service.name: {place} for place, service in enumerate(SERVICES, start=1)}
+    assert led == {service.name: {1 + place % 3} for place, service in enumerate(SERVICES)}
 
 
 def test_a_cluster_that_lacks_a_broker_is_left_to_refuse():

@@ -35,7 +35,7 @@ def test_a_command_of_the_documents_exists(line):
             assert word in command.commands, f"./run {line}"
             command = command.commands[word]
         elif word.startswith("-"):
-            options = {name for parameter in command.params for name in parameter.opts}
+            options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
             assert word in options, f"./run {line}"
 
 
