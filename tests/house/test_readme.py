@@ -22,7 +22,7 @@ def commands() -> list[str]:
     found = [
         match.strip().rstrip(":;,.")
         for path in DOCUMENTS
-        for match in re.findall(r"\./run ([a-z][^#`\n]*)", path.read_text())
+        for match in re.findall(r"\./run ([a-z][^#`|\n]*)", path.read_text())
     ]
     return sorted(set(found))
 
