@@ -18,7 +18,7 @@ from tests.running_system import RunningSystem
 # As the page tells it: whose events nobody has written.
 ORDERS_OF_PHANTOMS = """
     SELECT DISTINCT key FROM records
-    WHERE event_id IN (SELECT subject::uuid FROM findings WHERE kind = 'phantom') ORDER BY key
+    WHERE event_id IN (SELECT subject::uuid FROM findings WHERE kind = 'phantom') AND topic <> 'relay-canary'
 """
 
 
@@ -104,4 +104,4 @@ def test_databases_that_are_older_than_their_topics_go_on(wish, tmp_path):
         assert system.final_status(system.place()) == "COMPLETED"
         report = until(lambda: at_rest(system), within_seconds=60, what="everything to be told")
         assert red(report) == {"S6"}
-        assert set(gone) <= orders_of_phantoms(system)
+        assert set(gone) == orders_of_phantoms(system)
