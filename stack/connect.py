@@ -22,17 +22,18 @@ def connect_group() -> None:
 
 
 @connect_group.command("status")
+@json_option
 @state_option
-def connect_status(state: Path) -> int:
+def connect_status(as_json: bool, state: Path) -> int:
     """Show each connector; exits with 1 when one is not healthy."""
     statuses = operations.status(layout_of(state).connect_urls.split(","))
-    for each in statuses:
-        click.echo(f"{each.name:20} {each.summary()}")
-    return (
-        0
-        if len(statuses) == len(SERVICES) and all(each.verdict is Verdict.HEALTHY for each in statuses)
-        else 1
-    )
+    if as_json:
+        click.echo(json.dumps({"connectors": [{**asdict(s), "verdict": s.verdict} for s in statuses]}))
+    else:
+        for each in statuses:
+            click.echo(f"{each.name:20} {each.summary()}")
+    healthy = [each for each in statuses if each.verdict is Verdict.HEALTHY]
+    return 0 if len(healthy) == len(SERVICES) == len(statuses) else 1
 
 
 @connect_group.command("doctor")

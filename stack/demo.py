@@ -3,15 +3,17 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import requests
 from rich.console import Console
 
-from stack.event_trace import Hop, hops
+from stack import event_trace
+from stack.event_trace import Hop, Reader
 from stack.layout import Layout
+from stack.live import in_place
 
 FINAL = ("COMPLETED", "FAILED", "OUT_OF_STOCK", "CANCELLED")
 ORDERS_SECONDS_MAX = 60
@@ -106,18 +108,19 @@ class Customer:
             self._session.post(self._layout.url("order") + path, timeout=REQUEST_SECONDS_MAX)
         return journey
 
-    def follow(self, journeys: Sequence[Journey]) -> None:
-        """Look at every order again and again until it is final, or the time is up."""
+    def follow(self, journeys: Sequence[Journey], seen: Callable[[], None] = lambda: None) -> None:
+        """Look at every order again and again until it is final, or time is up; `seen` after each look."""
         deadline = time.monotonic() + ORDERS_SECONDS_MAX
         pause = threading.Event()
         while time.monotonic() < deadline and (under_way := [each for each in journeys if not each.is_final]):
             for journey in under_way:
                 journey.arrive(self._get("order", f"/orders/{journey.order_id}")["status"])
+            seen()
             pause.wait(POLL_EVERY_SECONDS)
 
-    def look_behind(self, journey: Journey) -> None:
+    def look_behind(self, journey: Journey, read: Reader) -> None:
         """What became of the order's events, money and stock."""
-        journey.hops = hops(self._layout, journey.order_id)
+        journey.hops = event_trace.when_arrived(read, journey.order_id)
         journey.payment = self._payment(journey.order_id)
         journey.stock = self._stock(journey.case.sku)
 
@@ -139,42 +142,56 @@ class Customer:
 def show_cases(layout: Layout, console: Console) -> list[Journey]:
     """One order for each way an order can end, one after the other."""
     customer = Customer(layout)
-    journeys = []
-    for case in CASES:
-        journey = customer.place(case)
-        customer.follow([journey])
-        customer.look_behind(journey)
-        journeys.append(journey)
-        _print(journey, console)
-    return journeys
+    with event_trace.reader(layout) as read:
+        return [_show(customer, case, read, console) for case in CASES]
+
+
+def _show(customer: Customer, case: Case, read: Reader, console: Console) -> Journey:
+    """One order, followed from hop to hop where there is a terminal, and told as a whole at its end."""
+    journey = customer.place(case)
+
+    def so_far() -> list[str]:
+        journey.hops = read(journey.order_id)
+        return lines(journey, "…")
+
+    with in_place(console, so_far) as refresh:
+        customer.follow([journey], refresh)
+        customer.look_behind(journey, read)
+    mark = "✓" if journey.ended_well else f"✗ expected {case.expected}:"
+    _print(console, ["", *lines(journey, mark)])
+    return journey
 
 
 def show_crowd(layout: Layout, console: Console) -> list[Journey]:
     """Many orders at once in a system where things fail by chance."""
     customer = Customer(layout)
     journeys = [customer.place(Case(f"order {number}")) for number in range(1, CROWD + 1)]
-    customer.follow(journeys)
-    console.print()
-    for status, count in Counter(journey.status for journey in journeys).most_common():
-        console.print(f"{count:4} {status}")
+    with in_place(console, lambda: counts(journeys)) as refresh:
+        customer.follow(journeys, refresh)
+    _print(console, ["", *counts(journeys)])
     return journeys
 
 
-def _print(journey: Journey, console: Console) -> None:
+def counts(journeys: Sequence[Journey]) -> list[str]:
+    """How many orders are where."""
+    found = Counter(journey.status for journey in journeys)
+    return [f"{count:4} {status}" for status, count in found.most_common()]
+
+
+def lines(journey: Journey, mark: str) -> list[str]:
+    """What is known of an order: how it went on, each hop, and in the end money and stock."""
     path = " → ".join(f"{status} {ms} ms" for status, ms in journey.path)
-    mark = "✓" if journey.ended_well else f"✗ expected {journey.case.expected}:"
-    console.print(f"\n{mark} {journey.case.title}  ({journey.order_id})\n    {path}", highlight=False)
-    for hop in journey.hops:
-        console.print(f"    {hop}", highlight=False, soft_wrap=True)
+    told = [f"{mark} {journey.case.title}  ({journey.order_id})", f"    {path}"]
+    told += [f"    {hop}" for hop in journey.hops]
     if payment := journey.payment:
-        console.print(
-            f"    payment {payment['status']}, captured {payment['captured']}, refunded {payment['refunded']}"
-            f" {payment['currency']}",
-            highlight=False,
-        )
+        money = f"captured {payment['captured']}, refunded {payment['refunded']} {payment['currency']}"
+        told.append(f"    payment {payment['status']}, {money}")
     if stock := journey.stock:
-        console.print(
-            f"    stock of {stock['sku']}: {stock['on_hand']} on hand, {stock['reserved']} reserved,"
-            f" {stock['sold']} sold",
-            highlight=False,
-        )
+        numbers = f"{stock['on_hand']} on hand, {stock['reserved']} reserved, {stock['sold']} sold"
+        told.append(f"    stock of {stock['sku']}: {numbers}")
+    return told
+
+
+def _print(console: Console, told: Sequence[str]) -> None:
+    for line in told:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -1,6 +1,6 @@
 """Where an order's events went, and when: outbox row, then the inbox of whoever must see it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,19 +45,28 @@ class Hop:
         return f"{line}  → {self.reader} after {self.received_ms - self.written_ms} ms"
 
 
-def hops(layout: Layout, order_id: str) -> list[Hop]:
-    """Every event of an order, in the order of time. Waits, bounded, until all have arrived."""
+Reader = Callable[[str], list[Hop]]
+
+
+@contextmanager
+def reader(layout: Layout) -> Iterator[Reader]:
+    """What reads the hops of an order that there are by now, in the order of time."""
     with ExitStack() as opened:
         engines = {s.name: opened.enter_context(_auditor(layout, s)) for s in SERVICES}
+        yield lambda order_id: _read(engines, order_id)
 
-        def all_arrived() -> list[Hop] | None:
-            found = _read(engines, order_id)
-            return found if all(hop.received_ms is not None for hop in found if hop.reader) else None
 
-        try:
-            return until(all_arrived, within_seconds=ARRIVED_SECONDS_MAX, what="events to arrive")
-        except WaitedTooLong:
-            return _read(engines, order_id)
+def when_arrived(read: Reader, order_id: str) -> list[Hop]:
+    """Every hop of an order. Waits, bounded, until all events have arrived."""
+
+    def all_arrived() -> list[Hop] | None:
+        found = read(order_id)
+        return found if all(hop.received_ms is not None for hop in found if hop.reader) else None
+
+    try:
+        return until(all_arrived, within_seconds=ARRIVED_SECONDS_MAX, what="events to arrive")
+    except WaitedTooLong:
+        return read(order_id)
 
 
 def _read(engines: dict[str, Engine], order_id: str) -> list[Hop]:
@@ -66,6 +75,8 @@ def _read(engines: dict[str, Engine], order_id: str) -> list[Hop]:
         for service, engine in engines.items()
         for row in _rows(engine, _WRITTEN, {"order_id": order_id})
     ]
+    if not written:
+        return []
     written.sort(key=lambda each: each[1].created_at)
     ids = [row.id for _, row in written]
     received = {
