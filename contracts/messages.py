@@ -9,6 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from contracts.values import Item, Money, PricedItem
+
 
 class Message(BaseModel):
     """A payload. `event_id` is the one it was delivered under; None for a message that is on its way out."""
@@ -61,30 +63,6 @@ class CommandParked(Message):
 
     command: str
     reason: str
-
-
-class Item(BaseModel):
-    """So many of one stock keeping unit."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    sku: str
-    quantity: int = Field(ge=1)
-
-
-class PricedItem(Item):
-    """An item at the price of the catalogue, in minor units."""
-
-    unit_price: int = Field(ge=0)
-
-
-class Money(BaseModel):
-    """An amount in minor units (cents) and its ISO 4217 code."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    amount: int = Field(ge=0)
-    currency: str = Field(min_length=3, max_length=3)
 
 
 # ── the order service announces
