@@ -106,8 +106,19 @@ def in_sources() -> Mapping[str, list[str]]:
 
 
 def _named_in(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    constants = dict(_constants(tree))
+    for node in ast.walk(tree):
         match node:
-            case ast.Call(ast.Attribute(attr=method), [ast.Constant(value=str(name)), *_]):
-                if method in _READERS and name.isupper():
+            case ast.Call(ast.Attribute(attr=method), [ast.Constant() | ast.Name() as first, *_]):
+                name = first.value if isinstance(first, ast.Constant) else constants.get(first.id)
+                if method in _READERS and isinstance(name, str) and name.isupper():
                     yield name
+
+
+def _constants(module: ast.Module) -> Iterator[tuple[str, object]]:
+    """The names that a module gives to plain values."""
+    for node in module.body:
+        match node:
+            case ast.Assign([ast.Name(id=name)], ast.Constant(value=value)):
+                yield name, value
