@@ -115,7 +115,7 @@ def _connected(url: URL | str) -> Iterator[Connection]:
 
 def read_database(endpoints: Endpoints, service: str) -> dict[str, list[Any]]:
     """The rows of a service's tables, by their names in the evidence."""
-    wanted = {**_EVERYWHERE, **_OWN[service]}
+    wanted = {**_EVERYWHERE, **_OWN.get(service, {})}
     with connected(endpoints, service) as connection:
         return {name: _read(connection, statement, row, service) for name, (statement, row) in wanted.items()}
 

@@ -4,10 +4,12 @@ Every message names its type and topic; its key is the order id. A reader ignore
 know, so a field may be added; any other change is a new version of the type.
 """
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from contracts.values import Item, Money, PricedItem
 
 
 class Message(BaseModel):
@@ -61,30 +63,6 @@ class CommandParked(Message):
 
     command: str
     reason: str
-
-
-class Item(BaseModel):
-    """So many of one stock keeping unit."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    sku: str
-    quantity: int = Field(ge=1)
-
-
-class PricedItem(Item):
-    """An item at the price of the catalogue, in minor units."""
-
-    unit_price: int = Field(ge=0)
-
-
-class Money(BaseModel):
-    """An amount in minor units (cents) and its ISO 4217 code."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    amount: int = Field(ge=0)
-    currency: str = Field(min_length=3, max_length=3)
 
 
 # ── the order service announces
@@ -236,12 +214,3 @@ MESSAGES: dict[str, type[Message]] = {
         StockCommandParked,
     )
 }
-
-
-def schema(message: type[Message]) -> dict[str, Any]:
-    """The JSON Schema of a payload, as it is committed under contracts/schemas/."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": message.type,
-        **message.model_json_schema(),
-    }

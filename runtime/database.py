@@ -54,11 +54,10 @@ class DatabaseLimits:
 
 def database_url(environment: Environment, name: str = "DATABASE_URL") -> URL:
     """`DATABASE_URL`, with the password from `DATABASE_PASSWORD_FILE` where it carries none."""
-    text = environment.text(name)
-    url = make_url(text or "postgresql+psycopg://")
+    url = make_url(environment.text(name, form="postgresql+psycopg://…") or "postgresql+psycopg://")
     password_file = name.replace("_URL", "_PASSWORD_FILE")
-    if text and url.password is None and environment.text(password_file, "none") != "none":
-        url = url.set(password=environment.file(password_file))
+    if url.password is None and (password := environment.file(password_file, "")):
+        url = url.set(password=password)
     return url
 
 

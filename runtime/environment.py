@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,18 +15,29 @@ Parsed = TypeVar("Parsed")
 _KINDS: Mapping[type, str] = {int: "a whole number", float: "a number"}
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A variable that was asked for: its form in words, and its default; None where it must be set."""
+
+    name: str
+    form: str
+    default: str | None
+
+
 class Environment:
     """Reads variables one by one, remembers what is wrong, and says it all in `check`.
 
     A value that is missing or malformed is answered with a harmless stand-in, so that reading can
-    go on and the whole list of problems is known.
+    go on and the whole list of problems is known. `asked` is what it was asked for: what a process reads.
     """
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._variables = os.environ if variables is None else variables  # noqa: TID251 - its one place
         self._problems: list[str] = []
+        self.asked: dict[str, Setting] = {}
 
-    def text(self, name: str, default: str | None = None) -> str:
+    def text(self, name: str, default: str | None = None, *, form: str = "text") -> str:
+        self.asked[name] = Setting(name, form, default)
         value = self._variables.get(name) or default
         if value is None:
             self._problems.append(f"{name} is missing")
@@ -34,9 +46,9 @@ class Environment:
 
     def url(self, name: str, *beginnings: str) -> str:
         """What begins as one of these, `http://` say, and goes on; it has no default."""
-        value = self.text(name)
+        forms = " or ".join(f"{each}…" for each in beginnings)
+        value = self.text(name, form=forms)
         if value and not any(value.startswith(each) and value != each for each in beginnings):
-            forms = " or ".join(f"{each}…" for each in beginnings)
             self._problems.append(f"{name}={value!r} is not {forms}")
         return value
 
@@ -49,7 +61,7 @@ class Environment:
 
     def file(self, name: str, default: str | None = None) -> str:
         """The text inside the file that the variable names: how passwords and tokens arrive."""
-        path = self.text(name, default)
+        path = self.text(name, default, form="the path of a file that holds it")
         try:
             text = Path(path).read_text().strip() if path else ""
         except OSError as error:
@@ -61,11 +73,12 @@ class Environment:
 
     def texts(self, name: str, default: str | None = None) -> tuple[str, ...]:
         """Values separated by commas."""
-        return tuple(part.strip() for part in self.text(name, default).split(",") if part.strip())
+        value = self.text(name, default, form="values separated by commas")
+        return tuple(part.strip() for part in value.split(",") if part.strip())
 
     def bind(self, name: str, default: str | None = None) -> tuple[str, int]:
         """A `host:port` to listen on."""
-        value = self.text(name, default)
+        value = self.text(name, default, form="host:port")
         host, _, port = value.rpartition(":")
         if not value:
             return "", 0
@@ -76,7 +89,7 @@ class Environment:
 
     def parsed(self, name: str, parse: Callable[[str], Parsed], default: str, form: str) -> Parsed:
         """The value as `parse` understands it, which raises ValueError for what is not of that form."""
-        value = self.text(name, default)
+        value = self.text(name, default, form=form)
         try:
             return parse(value)
         except ValueError:
@@ -84,21 +97,21 @@ class Environment:
             return parse(default)
 
     def check(self) -> None:
-        """Raise SettingsError with every problem seen so far."""
+        """Raise SettingsError with every problem seen so far, and with all that was asked for."""
         if self._problems:
-            raise SettingsError("; ".join(self._problems))
+            raise SettingsError("; ".join(self._problems), self.asked)
 
     def _number(
         self, name: str, kind: type[Number], default: Number, low: Number, high: Number | None
     ) -> Number:
-        value = self._variables.get(name) or str(default)
+        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+        value = self.text(name, str(default), form=f"{_KINDS[kind]}, {bounds}")
         try:
             number = kind(value)
         except ValueError:
             self._problems.append(f"{name}={value!r} is not {_KINDS[kind]}")
             return default
         if number < low or (high is not None and number > high):
-            bounds = f"at least {low}" if high is None else f"between {low} and {high}"
             self._problems.append(f"{name}={value!r} must be {bounds}")
             return default
         return number

@@ -47,8 +47,13 @@ def major(java: str) -> int:
     return int(found[1]) if found else 0
 
 
+def java_home(environment: Environment | None = None) -> str:
+    """What the machine says is its Java; empty where it says nothing."""
+    return (environment or Environment()).text("JAVA_HOME", "")
+
+
 def _candidates() -> Iterator[str]:
-    if home := Environment().text("JAVA_HOME", ""):
+    if home := java_home():
         yield str(Path(home) / "bin" / "java")
     if java := shutil.which("java"):
         yield java

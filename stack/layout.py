@@ -16,9 +16,9 @@ BROKERS = ("broker-1", "broker-2", "broker-3")
 CONNECT_WORKERS = ("connect-1", "connect-2")
 
 
-def cache_folder() -> Path:
+def cache_folder(environment: Environment | None = None) -> Path:
     """Where jars are kept between checkouts."""
-    environment = Environment()
+    environment = environment or Environment()
     home = environment.text("HOME", str(Path("~").expanduser()))
     return Path(environment.text("XDG_CACHE_HOME", f"{home}/.cache")) / "neverlost"
 

@@ -62,9 +62,9 @@ jmx_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
 
 
-def rate_limit() -> str:
+def rate_limit(environment: Environment | None = None) -> str:
     """RATE_LIMIT, refused here when it is none: a service would only end."""
-    environment = Environment()
+    environment = environment or Environment()
     environment.parsed("RATE_LIMIT", parse_rate_limit, "off", FORM)
     environment.check()
-    return environment.text("RATE_LIMIT", "off")
+    return environment.text("RATE_LIMIT", "off", form=FORM)

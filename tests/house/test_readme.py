@@ -22,7 +22,7 @@ def commands() -> list[str]:
     found = [
         match.strip().rstrip(":;,.")
         for path in DOCUMENTS
-        for match in re.findall(r"\./run ([a-z][^#`\n]*)", path.read_text())
+        for match in re.findall(r"\./run ([a-z][^#`|\n]*)", path.read_text())
     ]
     return sorted(set(found))
 
@@ -35,7 +35,7 @@ def test_a_command_of_the_documents_exists(line):
             assert word in command.commands, f"./run {line}"
             command = command.commands[word]
         elif word.startswith("-"):
-            options = {name for parameter in command.params for name in parameter.opts}
+            options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
             assert word in options, f"./run {line}"
 
 
