@@ -486,10 +486,10 @@ def test_letters_are_redriven_after_a_preview_and_on_record(pages, parked, engin
         connection.execute(text("UPDATE dead_letters SET value = :value"), {"value": mended})
     opened.post("/dead-letters/redrive", form=f"/dead-letters/redrive?key={parked}", key=parked)
 
-    assert "1 handled, 1 orders free again" in opened.text("/dead-letters")
+    assert "1 handled, 1 order free again" in opened.text("/dead-letters")
     assert "Nothing is parked." in opened.text("/dead-letters")
     assert [row[1:] for row in actions(engine_of)] == [
-        ("letters redrive", f"key {parked}", None, "done"),
+        ("letters redrive", f"key {parked}", None, "refused"),
         ("letters redrive", f"key {parked}", None, "done"),
     ]
     assert "Redriven by anna" in opened.text("/dead-letters/payment/1")
