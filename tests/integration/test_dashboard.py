@@ -431,6 +431,19 @@ def test_an_action_whose_end_is_not_known_says_so(pages, stuck, engine_of):
     assert "what it came to is not known" in opened.text("/log")
 
 
+def test_what_went_wrong_with_many_fits_into_the_session(pages, engine_of):
+    """The order service is away for fifty orders at once."""
+    opened = pages()
+    opened.sign_in()
+    ids = [str(uuid4()) for _ in range(50)]
+
+    done = opened.post("/sagas/act", form="/log", do="retry", id=ids, note="as agreed")
+
+    assert all(len(cookie) < 4000 for cookie in done.headers.getlist("Set-Cookie"))
+    assert "45 more were not done" in opened.text("/sagas")
+    assert len(actions(engine_of)) == 50
+
+
 def test_nothing_is_done_where_it_cannot_be_written_down(pages, databases, stuck, client_of):
     known = {name: databases.url(name, "auditor") for name in ("order", "payment", "inventory")}
     with served(client_of(create_app, "order").application) as url:
