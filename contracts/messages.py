@@ -11,7 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 
 class Message(BaseModel):
-    """A payload. `event_id` is the one it was delivered under; None for a message that is on its way out."""
+    """A payload. What it was delivered under is beside it, and None for a message that is on its way out.
+
+    `event_id` is the record's; `traceparent` names the span in which it is handled (runtime/trace.py), which
+    is the parent of whatever is told because of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -20,7 +24,7 @@ class Message(BaseModel):
 
     order_id: UUID
 
-    _event_id: UUID | None = PrivateAttr(default=None)
+    _delivered: tuple[UUID | None, str | None] = PrivateAttr(default=(None, None))
 
     @property
     def key(self) -> str:
@@ -28,12 +32,16 @@ class Message(BaseModel):
 
     @property
     def event_id(self) -> UUID | None:
-        return self._event_id
+        return self._delivered[0]
 
-    def delivered_as(self, event_id: UUID | None) -> Self:
-        """The same message, with the id that it came under."""
+    @property
+    def traceparent(self) -> str | None:
+        return self._delivered[1]
+
+    def delivered_as(self, event_id: UUID | None, traceparent: str | None = None) -> Self:
+        """The same message, with what it came under."""
         twin = self.model_copy()
-        twin._event_id = event_id  # noqa: SLF001 - our own, on a copy
+        twin._delivered = (event_id, traceparent)  # noqa: SLF001 - our own, on a copy
         return twin
 
 

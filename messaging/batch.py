@@ -1,5 +1,6 @@
 """One batch: claim, rounds, outbox, COMMIT. The one transaction boundary of a message worker."""
 
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -11,6 +12,8 @@ from messaging.consumer import Consumer
 from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
 from messaging.rounds import halves, split_held
+from runtime import redaction, spans
+from runtime.spans import Ended, Kind
 
 log = structlog.get_logger(__name__)
 
@@ -29,13 +32,16 @@ class BatchProcessor:
         Raises where the database, not a message, is to blame; nothing of the failing part is then
         kept, and the same deliveries may be given again.
         """
+        began = time.time_ns()
         try:
             with self._engine.begin() as connection:
-                self._handle(connection, deliveries)
+                handled = self._handle(connection, deliveries)
         except Exception as error:
             if not is_messages_own(error):
                 raise
             self._find_culprit(deliveries, error)
+        else:
+            self._tell_spans(handled, began)
 
     def see(self, topics: Sequence[str]) -> None:
         """Note signs of life. Only signs: when one cannot be noted, the next one will be."""
@@ -45,12 +51,13 @@ class BatchProcessor:
             with self._engine.begin() as connection:
                 self._consumer.see(connection, topics)
         except SQLAlchemyError as error:
-            log.warning("signs of life were not noted", topics=list(topics), reason=str(error))
+            log.warning("signs of life were not noted", topics=list(topics), reason=redaction.explain(error))
 
-    def _handle(self, connection: Connection, deliveries: Sequence[Delivery]) -> None:
+    def _handle(self, connection: Connection, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """What was handled: neither known before, nor parked, nor queued."""
         fresh = self._claim(connection, deliveries)
         if not fresh:
-            return
+            return ()
         held = dead_letters.held_keys(connection, self._consumer.service, fresh)
         free, queued = split_held(fresh, held)
         dead_letters.queue_behind(connection, self._consumer.service, queued)
@@ -58,6 +65,7 @@ class BatchProcessor:
         if free:
             self._consumer.handle(connection, free)
         log.info("batch handled", new=len(fresh), queued=len(queued), events=[str(d.event_id) for d in fresh])
+        return free
 
     def _claim(self, connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """The deliveries that are new; those whose id says nothing are parked on the way."""
@@ -83,15 +91,17 @@ class BatchProcessor:
 
     def _park(self, delivery: Delivery, error: Exception) -> None:
         """The message's inbox row and its dead letter, in one transaction."""
-        reason = f"{type(error).__name__}: {error}"
+        began, reason = time.time_ns(), redaction.explain(error)
         with self._engine.begin() as connection:
-            for culprit in self._claim(connection, [delivery]):
+            claimed = self._claim(connection, [delivery])
+            for culprit in claimed:
                 dead_letters.park_culprit(connection, self._consumer.service, culprit, reason)
                 self._consumer.tell_parked(connection, [culprit], reason)
         log.error(
             "message parked",
             order_id=delivery.key,
             event_id=str(delivery.event_id),
+            trace_id=delivery.span.trace_id,
             type=delivery.type,
             topic=delivery.topic,
             partition=delivery.partition,
@@ -99,3 +109,28 @@ class BatchProcessor:
             reason=reason,
             exc_info=error,
         )
+        self._tell_spans(claimed, began, error=reason)
+
+    def _tell_spans(self, deliveries: Sequence[Delivery], began: int, error: str | None = None) -> None:
+        """Of a batch that is committed: each of its messages took as long as all of them."""
+        if not spans.are_wanted():
+            return
+        ended = time.time_ns()
+        for each in deliveries:
+            name, told = f"process {each.topic}", _attributes(self._consumer.service, each)
+            spans.tell(Ended(each.span, name, Kind.CONSUMER, began, ended, told, error))
+
+
+def _attributes(service: str, delivery: Delivery) -> dict[str, str | int]:
+    """In OpenTelemetry's words for messaging, and the order in ours."""
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.type": "process",
+        "messaging.consumer.group.name": service,
+        "messaging.destination.name": delivery.topic,
+        "messaging.destination.partition.id": str(delivery.partition),
+        "messaging.kafka.offset": delivery.offset,
+        "messaging.message.id": str(delivery.event_id),
+        "message.type": delivery.type,
+        "order_id": delivery.key,
+    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -11,6 +12,7 @@ from messaging import outbox
 from messaging.envelope import Delivery, as_uuid
 from messaging.errors import UnreadableMessage
 from messaging.rounds import rounds
+from runtime import logs, trace
 
 # Given at most one message per key, or all of them in offset order where the consumer `folds`; never commits;
 # answers with what is to be told.
@@ -53,12 +55,17 @@ class Consumer:
         messages = [self.read(delivery) for delivery in deliveries]
         self.lock(connection, messages)
         for each_round in [messages] if self.folds else rounds(messages):
-            outbox.write(connection, self.service, self._handle_round(connection, each_round))
+            by_key = _by_key(each_round)
+            with logs.speaking_of(partial(_ids, by_key)):
+                answers = self._handle_round(connection, each_round)
+            spans = {key: told[-1].traceparent for key, told in by_key.items()}
+            outbox.write(connection, self.service, answers, spans)
 
     def tell_parked(self, connection: Connection, deliveries: Sequence[Delivery], reason: str) -> None:
         """Tell whoever waits for answers to commands that none will come by itself."""
         notices = [self._notice(delivery, reason.splitlines()[0][:500]) for delivery in deliveries]
-        outbox.write(connection, self.service, [notice for notice in notices if notice])
+        spans = {delivery.key: delivery.span.traceparent for delivery in deliveries}
+        outbox.write(connection, self.service, [notice for notice in notices if notice], spans)
 
     def _notice(self, delivery: Delivery, reason: str) -> Message | None:
         kind, order_id = MESSAGES.get(delivery.type), as_uuid(delivery.key)
@@ -72,3 +79,19 @@ class Consumer:
         for message in messages:
             groups.setdefault(self.handlers[message.type], []).append(message)
         return [answer for handler, group in groups.items() for answer in handler(connection, group)]
+
+
+def _by_key(messages: Sequence[Message]) -> dict[str, list[Message]]:
+    """One a key, but where several are folded."""
+    found: dict[str, list[Message]] = {}
+    for message in messages:
+        found.setdefault(message.key, []).append(message)
+    return found
+
+
+def _ids(by_key: Mapping[str, Sequence[Message]], key: str) -> dict[str, str]:
+    """What a line about an order names. Of several messages none is the one that is meant."""
+    messages = by_key.get(key, ())
+    traces = {found for each in messages if (found := trace.trace_id(each.traceparent))}
+    ids = {"trace_id": traces.pop()} if len(traces) == 1 else {}
+    return {"event_id": str(messages[0].event_id), **ids} if len(messages) == 1 else ids

@@ -15,6 +15,7 @@ from messaging.batch import BatchProcessor
 from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
 from messaging.partitions import PartitionKeeper
+from runtime import redaction
 from runtime.waiting import Backoff
 
 log = structlog.get_logger(__name__)
@@ -134,7 +135,9 @@ class MessageWorker:
             except Exception as error:
                 if is_messages_own(error) or time.monotonic() > give_up_at:
                     raise
-                log.warning("the batch is tried again", records=len(deliveries), reason=str(error))
+                log.warning(
+                    "the batch is tried again", records=len(deliveries), reason=redaction.explain(error)
+                )
             if self._stop.wait(_PAUSES.pause(attempt)):
                 return False
         return True
@@ -160,7 +163,7 @@ class MessageWorker:
             self._consumer.commit(offsets, timeout_ms=BOOKMARK_MILLISECONDS_MAX)
         except (CommitFailedError, KafkaError) as error:
             self._places = offsets | self._places
-            log.warning("offsets were not committed", reason=f"{type(error).__name__}: {error}")
+            log.warning("offsets were not committed", reason=redaction.explain(error))
 
 
 def delivery(record: Any) -> Delivery:
