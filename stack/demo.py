@@ -164,6 +164,9 @@ def _print(journey: Journey, console: Console) -> None:
     path = " → ".join(f"{status} {ms} ms" for status, ms in journey.path)
     mark = "✓" if journey.ended_well else f"✗ expected {journey.case.expected}:"
     console.print(f"\n{mark} {journey.case.title}  ({journey.order_id})\n    {path}", highlight=False)
+    # Where the customer changes his mind, a second request takes part.
+    for trace_id in dict.fromkeys(hop.trace_id for hop in journey.hops):
+        console.print(f"    trace {trace_id}", highlight=False)
     for hop in journey.hops:
         console.print(f"    {hop}", highlight=False, soft_wrap=True)
     if payment := journey.payment:

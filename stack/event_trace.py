@@ -10,6 +10,7 @@ from sqlalchemy import Engine, Row, make_url, text
 
 from contracts.services import AUDITOR_ROLE, SERVICES, Service
 from contracts.topics import MESSAGE_TOPICS
+from runtime import trace
 from runtime.database import connect_engine
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
@@ -18,7 +19,7 @@ from stack.layout import Layout
 ARRIVED_SECONDS_MAX = 10
 
 _WRITTEN = text("""
-    SELECT id, type, topic, sequence, created_at FROM outbox WHERE aggregateid = :order_id
+    SELECT id, type, topic, sequence, traceparent, created_at FROM outbox WHERE aggregateid = :order_id
 """)
 _RECEIVED = text("""
     SELECT event_id, received_at FROM inbox WHERE event_id = ANY(CAST(:ids AS uuid[]))
@@ -28,11 +29,15 @@ _READERS = {topic.name: topic.readers for topic in MESSAGE_TOPICS}
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One event's way to one reader (None: the event is for the public), in ms since the order came."""
+    """One event's way to one reader (None: the event is for the public), in ms since the order came.
+
+    `trace_id` is of the request that it comes from: the order's, or one that changed the order's way.
+    """
 
     event: str
     writer: str
     written_ms: int
+    trace_id: str | None
     reader: str | None = None
     received_ms: int | None = None
 
@@ -80,12 +85,12 @@ def _read(engines: dict[str, Engine], order_id: str) -> list[Hop]:
 def _hops(
     writer: str, row: Row[Any], received: dict[tuple[str, Any], datetime], began: datetime
 ) -> Iterator[Hop]:
-    written = _ms(row.created_at, began)
+    told = (row.type, writer, _ms(row.created_at, began), trace.trace_id(row.traceparent))
     for reader in _READERS[row.topic]:
         at = received.get((reader, row.id))
-        yield Hop(row.type, writer, written, reader, _ms(at, began) if at else None)
+        yield Hop(*told, reader, _ms(at, began) if at else None)
     if not _READERS[row.topic]:
-        yield Hop(row.type, writer, written)
+        yield Hop(*told)
 
 
 def _ms(moment: datetime, began: datetime) -> int:
