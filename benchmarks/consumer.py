@@ -58,7 +58,7 @@ class Shop:
     def _command(self, event_id: str) -> Delivery:
         message = ReserveStock(order_id=uuid4(), items=(Item(sku="PIZZA", quantity=1),))
         value = message.model_dump_json().encode()
-        headers = {ID: event_id, TYPE: message.type, TRACEPARENT: trace.begin().traceparent}
+        headers = {ID: event_id, TYPE: message.type, TRACEPARENT: trace.begin()}
         return Delivery(message.topic, 0, next(self.offsets), message.key, value, headers)
 
     def handle(self, deliveries: Sequence[Delivery], size: int) -> Figures:

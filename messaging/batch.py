@@ -9,10 +9,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from messaging import dead_letters, inbox
 from messaging.consumer import Consumer
-from messaging.envelope import Delivery
+from messaging.envelope import TRACEPARENT, Delivery
 from messaging.errors import is_messages_own
 from messaging.rounds import halves, split_held
-from runtime import redaction, spans
+from runtime import redaction, spans, trace
 from runtime.spans import Ended, Kind
 
 log = structlog.get_logger(__name__)
@@ -101,7 +101,7 @@ class BatchProcessor:
             "message parked",
             order_id=delivery.key,
             event_id=str(delivery.event_id),
-            trace_id=delivery.span.trace_id,
+            trace_id=trace.of_ours(delivery.traceparent),
             type=delivery.type,
             topic=delivery.topic,
             partition=delivery.partition,
@@ -117,8 +117,9 @@ class BatchProcessor:
             return
         ended = time.time_ns()
         for each in deliveries:
+            where = (each.traceparent, trace.parent(each.traceparent, each.headers.get(TRACEPARENT)))
             name, told = f"process {each.topic}", _attributes(self._consumer.service, each)
-            spans.tell(Ended(each.span, name, Kind.CONSUMER, began, ended, told, error))
+            spans.tell(Ended(*where, name, Kind.CONSUMER, began, ended, told, error))
 
 
 def _attributes(service: str, delivery: Delivery) -> dict[str, str | int]:

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from contracts.messages import MESSAGES, Command, CommandParked, Message
 from contracts.topics import read_by, watched_by
 from messaging import outbox
-from messaging.envelope import Delivery, as_uuid
+from messaging.envelope import ID, Delivery, as_uuid
 from messaging.errors import UnreadableMessage
 from messaging.rounds import rounds
 from runtime import logs, trace
@@ -22,6 +23,14 @@ Handler = Callable[[Connection, Sequence[Message]], list[Message]]
 # Given every message of a batch, before the first round: locks the rows they concern, in sorted
 # order, so that two workers with orders or skus in common cannot wait for each other.
 Lock = Callable[[Connection, Sequence[Message]], None]
+
+
+class Read(NamedTuple):
+    """A delivery and the message in it."""
+
+    key: str
+    delivery: Delivery
+    message: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +61,21 @@ class Consumer:
 
     def handle(self, connection: Connection, deliveries: Sequence[Delivery]) -> None:
         """Handle messages, round by round, or all at once; their answers go to the outbox. Never commits."""
-        messages = [self.read(delivery) for delivery in deliveries]
-        self.lock(connection, messages)
-        for each_round in [messages] if self.folds else rounds(messages):
-            by_key = _by_key(each_round)
-            with logs.speaking_of(partial(_ids, by_key)):
-                answers = self._handle_round(connection, each_round)
-            spans = {key: told[-1].traceparent for key, told in by_key.items()}
+        read = [Read(each.key, each, self.read(each)) for each in deliveries]
+        self.lock(connection, [each.message for each in read])
+        for each_round in [read] if self.folds else rounds(read):
+            by_key = {each.key: each for each in each_round}
+            # Of several messages that are folded a line cannot say which is meant: only what they share.
+            ids = _trace if len(by_key) < len(each_round) else _message
+            with logs.speaking_of(partial(_ids, by_key, ids)):
+                answers = self._handle_round(connection, [each.message for each in each_round])
+            spans = {key: each.delivery.traceparent for key, each in by_key.items()}
             outbox.write(connection, self.service, answers, spans)
 
     def tell_parked(self, connection: Connection, deliveries: Sequence[Delivery], reason: str) -> None:
         """Tell whoever waits for answers to commands that none will come by itself."""
         notices = [self._notice(delivery, reason.splitlines()[0][:500]) for delivery in deliveries]
-        spans = {delivery.key: delivery.span.traceparent for delivery in deliveries}
+        spans = {delivery.key: delivery.traceparent for delivery in deliveries}
         outbox.write(connection, self.service, [notice for notice in notices if notice], spans)
 
     def _notice(self, delivery: Delivery, reason: str) -> Message | None:
@@ -81,17 +92,14 @@ class Consumer:
         return [answer for handler, group in groups.items() for answer in handler(connection, group)]
 
 
-def _by_key(messages: Sequence[Message]) -> dict[str, list[Message]]:
-    """One a key, but where several are folded."""
-    found: dict[str, list[Message]] = {}
-    for message in messages:
-        found.setdefault(message.key, []).append(message)
-    return found
+def _ids(by_key: Mapping[str, Read], ids: Callable[[Delivery], dict[str, str]], key: str) -> dict[str, str]:
+    """What a line about an order names."""
+    return ids(by_key[key].delivery) if key in by_key else {}
 
 
-def _ids(by_key: Mapping[str, Sequence[Message]], key: str) -> dict[str, str]:
-    """What a line about an order names. Of several messages none is the one that is meant."""
-    messages = by_key.get(key, ())
-    traces = {found for each in messages if (found := trace.trace_id(each.traceparent))}
-    ids = {"trace_id": traces.pop()} if len(traces) == 1 else {}
-    return {"event_id": str(messages[0].event_id), **ids} if len(messages) == 1 else ids
+def _message(delivery: Delivery) -> dict[str, str]:
+    return {"event_id": delivery.headers[ID], **_trace(delivery)}
+
+
+def _trace(delivery: Delivery) -> dict[str, str]:
+    return {"trace_id": trace.of_ours(delivery.traceparent)}

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from contracts.messages import MESSAGES, Command, Message
 from messaging.errors import UnreadableMessage
 from runtime import redaction, trace
-from runtime.trace import Span
 
 # How the relay names what it puts into headers (see connect/connectors/*.json).
 ID, TYPE, TRACEPARENT = "ce_id", "ce_type", "traceparent"
@@ -19,7 +18,7 @@ ID, TYPE, TRACEPARENT = "ce_id", "ce_type", "traceparent"
 class Delivery:
     """A record that came from a topic. `event_id` is None where the record carries no valid id.
 
-    `span` is what is done with it, however often that is tried.
+    `traceparent` names the span of what is done with it, however often that is tried.
     """
 
     topic: str
@@ -29,11 +28,11 @@ class Delivery:
     value: bytes
     headers: Mapping[str, str]
     event_id: UUID | None = field(init=False)
-    span: Span = field(init=False, compare=False)
+    traceparent: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "event_id", as_uuid(self.headers.get(ID, "")))
-        object.__setattr__(self, "span", trace.follow(self.headers.get(TRACEPARENT)))
+        object.__setattr__(self, "traceparent", trace.follow(self.headers.get(TRACEPARENT)))
 
     @property
     def type(self) -> str:
@@ -50,12 +49,12 @@ class Delivery:
         if kind is None:
             raise UnreadableMessage(f"the type {self.type!r} is not known")
         try:
-            message = kind.model_validate_json(self.value)
+            message = kind.delivered(self.value, self.event_id, self.traceparent)
         except ValidationError as error:
             raise UnreadableMessage(redaction.fields(error)) from None
         if message.key != self.key:
             raise UnreadableMessage(f"the key {self.key!r} is not the order id {message.key}")
-        return message.delivered_as(self.event_id, self.span.traceparent)
+        return message
 
 
 def as_uuid(text: str) -> UUID | None:

@@ -44,7 +44,7 @@ class Basket:
 
     items: Sequence[Item]
     payment_token: str
-    traceparent: str = field(default_factory=lambda: trace.begin().traceparent)
+    traceparent: str = field(default_factory=trace.begin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,6 @@ from runtime.health import serve_health
 from runtime.logs import configure
 from runtime.spans import Ended, Kind
 from runtime.stopping import stop_requested
-from runtime.trace import Span
 from runtime.waiting import Backoff
 
 log = structlog.get_logger(__name__)
@@ -53,20 +52,25 @@ def lease_seconds(answer_seconds: float = ANSWER_SECONDS) -> float:
 
 def call(gateway: Gateway, intent: Row[Any]) -> Result:
     """Make an intent's call, in a span of its trace. Raises OutcomeUnknown, and may block for seconds."""
-    operation, span, began = Operation(intent.operation), trace.follow(intent.traceparent), time.time_ns()
+    operation, traceparent, began = (
+        Operation(intent.operation),
+        trace.follow(intent.traceparent),
+        time.time_ns(),
+    )
     try:
         earlier = gateway.find(str(intent.id)) if intent.attempts > 1 else None
         outcome = earlier or _make(gateway, intent, operation)
     except OutcomeUnknown as error:
-        spans.tell(_ended(intent, span, began, str(error)))
+        spans.tell(_ended(intent, traceparent, began, str(error)))
         raise
-    spans.tell(_ended(intent, span, began))
-    return Result(intent.id, intent.order_id, operation, outcome, span.traceparent)
+    spans.tell(_ended(intent, traceparent, began))
+    return Result(intent.id, intent.order_id, operation, outcome, traceparent)
 
 
-def _ended(intent: Row[Any], span: Span, began: int, error: str | None = None) -> Ended:
+def _ended(intent: Row[Any], traceparent: str, began: int, error: str | None = None) -> Ended:
     told = {"order_id": str(intent.order_id), "intent_id": str(intent.id), "attempts": intent.attempts}
-    return Ended(span, f"gateway {intent.operation}", Kind.CLIENT, began, time.time_ns(), told, error)
+    parent, name = trace.parent(traceparent, intent.traceparent), f"gateway {intent.operation}"
+    return Ended(traceparent, parent, name, Kind.CLIENT, began, time.time_ns(), told, error)
 
 
 def _make(gateway: Gateway, intent: Row[Any], operation: Operation) -> Outcome:

@@ -24,23 +24,24 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from runtime import trace
 from runtime.spans import Ended, Kind
 from runtime.trace import Span
 
 TRACES = "/v1/traces"
 
 _KINDS = {Kind.SERVER: SpanKind.SERVER, Kind.CONSUMER: SpanKind.CONSUMER, Kind.CLIENT: SpanKind.CLIENT}
-_DRAWN: ContextVar[Span] = ContextVar("drawn")
+_DRAWN: ContextVar[str] = ContextVar("drawn")
 
 
 class _DrawnBefore(IdGenerator):
     """Answers with the ids of the span that is being told."""
 
     def generate_span_id(self) -> int:
-        return int(_DRAWN.get().span_id, 16)
+        return int(_DRAWN.get()[36:52], 16)
 
     def generate_trace_id(self) -> int:
-        return int(_DRAWN.get().trace_id, 16)
+        return int(trace.of_ours(_DRAWN.get()), 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,11 @@ class Exporter:
 
     def tell(self, ended: Ended) -> None:
         """Queue it; what is not sampled goes no further."""
-        token = _DRAWN.set(ended.span)
+        token = _DRAWN.set(ended.traceparent)
         try:
             told = self.tracer.start_span(
                 ended.name,
-                context=_under(ended.span),
+                context=_under(ended.parent),
                 kind=_KINDS[ended.kind],
                 attributes=ended.attributes,
                 start_time=ended.began,
@@ -77,10 +78,10 @@ def open_exporter(process: str, endpoint: str) -> Exporter:
     return Exporter(provider, provider.get_tracer("neverlost"))
 
 
-def _under(span: Span) -> Context:
+def _under(parent: Span | None) -> Context:
     """The context of its parent; an empty one for the first span of a trace."""
-    if span.parent_id is None:
+    if parent is None:
         return Context()
-    flags = TraceFlags(span.flags)
-    parent = SpanContext(int(span.trace_id, 16), int(span.parent_id, 16), is_remote=True, trace_flags=flags)
-    return set_span_in_context(NonRecordingSpan(parent), Context())
+    ids = int(parent.trace_id, 16), int(parent.span_id, 16)
+    known = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(parent.flags))
+    return set_span_in_context(NonRecordingSpan(known), Context())

@@ -27,9 +27,13 @@ class Kind(StrEnum):
 
 
 class Ended(NamedTuple):
-    """A span that has ended; times in nanoseconds since 1970, `error` is what it failed with."""
+    """A span that has ended: its traceparent, and the span that it was begun for (None: it is the first).
 
-    span: Span
+    Times are in nanoseconds since 1970, `error` is what it failed with.
+    """
+
+    traceparent: str
+    parent: Span | None
     name: str
     kind: Kind
     began: int

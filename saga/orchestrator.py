@@ -96,10 +96,10 @@ class Orchestrator:
 
         What a saga does not wait for is noted and ignored.
         """
-        loaded = self.read(connection, list(dict.fromkeys(UUID(message.key) for message in messages)))
+        saga_ids = [UUID(message.key) for message in messages]
+        loaded = self.read(connection, list(dict.fromkeys(saga_ids)))
         happenings = []
-        for message in messages:
-            saga_id = UUID(message.key)
+        for saga_id, message in zip(saga_ids, messages, strict=True):
             happening = self._taken(loaded[saga_id], message)
             happenings.append(happening)
             if happening.move:

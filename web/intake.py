@@ -70,7 +70,7 @@ class Route(Generic[Wanted]):
         if limited and idempotency.HEADER not in request.headers:
             raise limited
         wanted = read_body(self._model)
-        asked = Asked(idempotency.read_attempt(wanted), wanted, current().traceparent)
+        asked = Asked(idempotency.read_attempt(wanted), wanted, current())
         with self._intake.load.admission() as overloaded:
             outcome = self._refused(asked, limited or overloaded) or self._answer(asked)
         if isinstance(outcome, Problem):

@@ -14,7 +14,6 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from messaging.envelope import as_uuid
 from runtime import spans, trace
 from runtime.spans import Ended, Kind
-from runtime.trace import Span
 from web.operations import Header, Trait
 
 TRACED = Trait(
@@ -37,15 +36,15 @@ def follow_traces(app: Flask) -> None:
     app.teardown_request(lambda _error: clear_contextvars())
 
 
-def current() -> Span:
-    """The span that the request under way is."""
-    span: Span = g.span
-    return span
+def current() -> str:
+    """The traceparent of the request under way."""
+    traceparent: str = g.traceparent
+    return traceparent
 
 
 def _begin() -> None:
-    g.span, g.began = trace.follow(request.headers.get("traceparent")), time.time_ns()
-    bind_contextvars(trace_id=g.span.trace_id, **_named(request.view_args or {}))
+    g.traceparent, g.began = trace.follow(request.headers.get("traceparent")), time.time_ns()
+    bind_contextvars(trace_id=trace.of_ours(g.traceparent), **_named(request.view_args or {}))
 
 
 def _named(values: dict[str, Any]) -> dict[str, str]:
@@ -54,7 +53,7 @@ def _named(values: dict[str, Any]) -> dict[str, str]:
 
 
 def _tell(response: Response) -> Response:
-    response.headers["traceresponse"] = current().traceparent
+    response.headers["traceresponse"] = current()
     if spans.are_wanted():
         spans.tell(_ended(response.status_code))
     return response
@@ -69,5 +68,6 @@ def _ended(status: int) -> Ended:
         **_named(request.view_args or {}),
     }
     error = str(status) if status >= 500 else None
+    where = (current(), trace.parent(current(), request.headers.get("traceparent")))
     name = f"{request.method} {route}".rstrip()
-    return Ended(current(), name, Kind.SERVER, g.began, time.time_ns(), attributes, error)
+    return Ended(*where, name, Kind.SERVER, g.began, time.time_ns(), attributes, error)
