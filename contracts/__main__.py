@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from contracts.messages import MESSAGES, schema
+from contracts.messages import MESSAGES
+from contracts.schema import schema
 
 FOLDER = Path(__file__).parent / "schemas"
 

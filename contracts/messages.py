@@ -4,18 +4,14 @@ Every message names its type and topic; its key is the order id. A reader ignore
 know, so a field may be added; any other change is a new version of the type.
 """
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 
 class Message(BaseModel):
-    """A payload. What it was delivered under is beside it, and None for a message that is on its way out.
-
-    `event_id` is the record's; `traceparent` names the span in which it is handled (runtime/trace.py), which
-    is the parent of whatever is told because of it.
-    """
+    """A payload. Delivered, it has its record's id and the traceparent of the span in which it is handled."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -32,24 +28,23 @@ class Message(BaseModel):
 
     @property
     def event_id(self) -> UUID | None:
-        event_id: UUID | None = self._under()["_delivered"][0]
-        return event_id
+        return self._under()[0]
 
     @property
     def traceparent(self) -> str | None:
-        traceparent: str | None = self._under()["_delivered"][1]
-        return traceparent
+        return self._under()[1]
 
     @classmethod
     def delivered(cls, value: str | bytes, event_id: UUID | None, traceparent: str) -> Self:
         """The message in a record's value, with what it came under. Raises ValidationError."""
         message = cls.model_validate_json(value)
-        message._under()["_delivered"] = (event_id, traceparent)  # noqa: SLF001 - our own
+        message._delivered = (event_id, traceparent)  # noqa: SLF001 - our own
         return message
 
-    def _under(self) -> Any:
-        """Private attributes by their place: by its name each takes ten times as long, for each message."""
-        return self.__pydantic_private__
+    def _under(self) -> tuple[UUID | None, str | None]:
+        """By its place: by its name a private attribute takes ten times as long, for each message."""
+        found: tuple[UUID | None, str | None] = (self.__pydantic_private__ or {})["_delivered"]
+        return found
 
 
 class Command(Message):
@@ -251,12 +246,3 @@ MESSAGES: dict[str, type[Message]] = {
         StockCommandParked,
     )
 }
-
-
-def schema(message: type[Message]) -> dict[str, Any]:
-    """The JSON Schema of a payload, as it is committed under contracts/schemas/."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": message.type,
-        **message.model_json_schema(),
-    }

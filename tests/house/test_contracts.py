@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.messages import MESSAGES, schema
+from contracts.messages import MESSAGES
+from contracts.schema import schema
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS, read_by, written_by
 from stack.dead_letters import consumers
