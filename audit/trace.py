@@ -50,6 +50,7 @@ class Event:
     writer: str
     sequence: int
     written_at: datetime
+    traceparent: str | None = None
     places: tuple[Place, ...] = ()
     seen: tuple[Seen, ...] = ()
 
@@ -117,6 +118,7 @@ def join(
             writer=service,
             sequence=row.sequence,
             written_at=row.created_at,
+            traceparent=row.traceparent,
             places=places.get(row.id, ()),
             seen=tuple(_seen(reader, row.id, inboxes) for reader in READERS.get(row.topic, ())),
         )
