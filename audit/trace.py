@@ -50,9 +50,9 @@ class Event:
     writer: str
     sequence: int
     written_at: datetime
-    traceparent: str | None = None
     places: tuple[Place, ...] = ()
     seen: tuple[Seen, ...] = ()
+    traceparent: str | None = None
 
     @property
     def appended_at(self) -> datetime | None:
@@ -118,9 +118,9 @@ def join(
             writer=service,
             sequence=row.sequence,
             written_at=row.created_at,
-            traceparent=row.traceparent,
             places=places.get(row.id, ()),
             seen=tuple(_seen(reader, row.id, inboxes) for reader in READERS.get(row.topic, ())),
+            traceparent=row.traceparent,
         )
         for service, found in rows.items()
         for row in found
