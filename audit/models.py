@@ -198,6 +198,26 @@ class Recovery(Base):
     done_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
+class Action(Base):
+    """What somebody did through the dashboard: written before it is done, completed after.
+
+    Without an `outcome` it has not ended, or its end is not known. Nothing else of it can be changed.
+    """
+
+    __tablename__ = "actions"
+    __table_args__ = (CheckConstraint("(outcome IS NULL) = (ended_at IS NULL)", name="ended_with_outcome"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    began_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    actor: Mapped[str]
+    action: Mapped[str]
+    target: Mapped[str]
+    note: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    result: Mapped[str | None]
+
+
 class Report(Base):
     """The verdict of the newest round: one row."""
 

@@ -17,6 +17,7 @@ from runtime.errors import NeverlostError
 
 LIST = Path(__file__).with_name("jars.txt")
 PLUGIN_SET = "debezium"
+AGENT_SET = "agent"
 
 Report = Callable[[int, int, str], None]
 
@@ -54,6 +55,11 @@ def fetch(cache: Path, report: Report) -> None:
 def class_path(cache: Path, set_name: str) -> str:
     """The value of `java -cp` for one set: `broker` or `connect`."""
     return os.pathsep.join(str(jar.path(cache)) for jar in listed() if jar.set_name == set_name)
+
+
+def agent(cache: Path) -> Path:
+    """The one jar that is loaded beside a program, and is in no class path."""
+    return next(jar.path(cache) for jar in listed() if jar.set_name == AGENT_SET)
 
 
 def listed(lines: Iterable[str] | None = None) -> tuple[Jar, ...]:

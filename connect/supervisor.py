@@ -18,6 +18,7 @@ from connect import progress
 from connect.client import ConnectClient, ConnectError
 from connect.health import ConnectorStatus, Verdict, problems
 from connect.membership import Membership
+from connect.metrics import RESTARTS
 from connect.progress import WEDGED_SECONDS, Sight, Watch
 from connect.restarts import Restarts
 from contracts.services import SERVICES, Service
@@ -105,6 +106,7 @@ class Supervisor:
         what = "restarting again, in vain so far: a person is needed" if hopeless else "restarting"
         tell(what, connector=name, attempt=attempt, found=found)
         self._client.restart(name, only_failed=verdict is Verdict.FAILED)
+        RESTARTS.labels(name).inc()
 
     def _tell(self, found: Mapping[str, str]) -> None:
         """Log what changed, not every round."""

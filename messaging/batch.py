@@ -1,6 +1,6 @@
 """One batch: claim, rounds, outbox, COMMIT. The one transaction boundary of a message worker."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -10,7 +10,10 @@ from messaging import dead_letters, inbox
 from messaging.consumer import Consumer
 from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
+from messaging.metrics import Outcome, count_messages
 from messaging.rounds import halves, split_held
+
+Became = Mapping[Outcome, Sequence[Delivery]]
 
 log = structlog.get_logger(__name__)
 
@@ -31,11 +34,17 @@ class BatchProcessor:
         """
         try:
             with self._engine.begin() as connection:
-                self._handle(connection, deliveries)
+                became = self._handle(connection, deliveries)
         except Exception as error:
             if not is_messages_own(error):
                 raise
             self._find_culprit(deliveries, error)
+        else:
+            count_messages(self.service, became)
+
+    @property
+    def service(self) -> str:
+        return self._consumer.service
 
     def see(self, topics: Sequence[str]) -> None:
         """Note signs of life. Only signs: when one cannot be noted, the next one will be."""
@@ -47,10 +56,10 @@ class BatchProcessor:
         except SQLAlchemyError as error:
             log.warning("signs of life were not noted", topics=list(topics), reason=str(error))
 
-    def _handle(self, connection: Connection, deliveries: Sequence[Delivery]) -> None:
-        fresh = self._claim(connection, deliveries)
+    def _handle(self, connection: Connection, deliveries: Sequence[Delivery]) -> Became:
+        fresh, became = self._claim(connection, deliveries)
         if not fresh:
-            return
+            return became
         held = dead_letters.held_keys(connection, self._consumer.service, fresh)
         free, queued = split_held(fresh, held)
         dead_letters.queue_behind(connection, self._consumer.service, queued)
@@ -58,16 +67,22 @@ class BatchProcessor:
         if free:
             self._consumer.handle(connection, free)
         log.info("batch handled", new=len(fresh), queued=len(queued), events=[str(d.event_id) for d in fresh])
+        return {**became, Outcome.HANDLED: free, Outcome.QUEUED: queued}
 
-    def _claim(self, connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """The deliveries that are new; those whose id says nothing are parked on the way."""
+    def _claim(self, connection: Connection, deliveries: Sequence[Delivery]) -> tuple[list[Delivery], Became]:
+        """The deliveries that are new, and what the others are; those whose id says nothing are parked."""
         judged: list[Delivery] = []
+        strays: list[Delivery] = []
         for delivery in deliveries:
             if problem := self._problem(connection, delivery):
                 dead_letters.park_stray(connection, self._consumer.service, delivery, problem)
+                strays.append(delivery)
             else:
                 judged.append(delivery)
-        return inbox.claim(connection, self._consumer.service, judged) if judged else []
+        fresh = inbox.claim(connection, self._consumer.service, judged) if judged else []
+        new = {id(each) for each in fresh}
+        repeated = [each for each in judged if id(each) not in new]
+        return fresh, {Outcome.STRAY: strays, Outcome.DUPLICATE: repeated}
 
     def _problem(self, connection: Connection, delivery: Delivery) -> str | None:
         if delivery.event_id is None:
@@ -85,9 +100,11 @@ class BatchProcessor:
         """The message's inbox row and its dead letter, in one transaction."""
         reason = f"{type(error).__name__}: {error}"
         with self._engine.begin() as connection:
-            for culprit in self._claim(connection, [delivery]):
+            culprits, became = self._claim(connection, [delivery])
+            for culprit in culprits:
                 dead_letters.park_culprit(connection, self._consumer.service, culprit, reason)
                 self._consumer.tell_parked(connection, [culprit], reason)
+        count_messages(self.service, {**became, Outcome.PARKED: culprits})
         log.error(
             "message parked",
             order_id=delivery.key,

@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import CommitFailedError, KafkaError
 
+from messaging import metrics
 from messaging.batch import BatchProcessor
 from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
@@ -126,7 +127,8 @@ class MessageWorker:
 
     def _process(self, deliveries: Sequence[Delivery]) -> bool:
         """Whether it was done; not, when we were asked to stop while the database could not be used."""
-        give_up_at = time.monotonic() + RETRY_SECONDS_MAX
+        consumer, began = self._processor.service, time.monotonic()
+        give_up_at = began + RETRY_SECONDS_MAX
         for attempt in itertools.count():
             try:
                 self._processor.process(deliveries)
@@ -135,8 +137,11 @@ class MessageWorker:
                 if is_messages_own(error) or time.monotonic() > give_up_at:
                     raise
                 log.warning("the batch is tried again", records=len(deliveries), reason=str(error))
+                metrics.BATCH_RETRIES.labels(consumer).inc()
             if self._stop.wait(_PAUSES.pause(attempt)):
                 return False
+        metrics.BATCH_MESSAGES.labels(consumer).observe(len(deliveries))
+        metrics.BATCH_SECONDS.labels(consumer).observe(time.monotonic() - began)
         return True
 
     def _pass(self, records: Records) -> None:
@@ -161,6 +166,9 @@ class MessageWorker:
         except (CommitFailedError, KafkaError) as error:
             self._places = offsets | self._places
             log.warning("offsets were not committed", reason=f"{type(error).__name__}: {error}")
+            metrics.OFFSET_COMMITS.labels(self._processor.service, "failed").inc()
+        else:
+            metrics.OFFSET_COMMITS.labels(self._processor.service, "taken").inc()
 
 
 def delivery(record: Any) -> Delivery:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from contracts.messages import Money
 from messaging.errors import is_messages_own
-from payment import handlers, queries
+from payment import handlers, metrics, queries
 from payment.gateway import ANSWER_SECONDS, CONNECT_SECONDS, Gateway, HttpGateway, Outcome, OutcomeUnknown
 from payment.handlers import Result, Unanswered
 from payment.local_gateway import LocalGateway
@@ -51,8 +51,9 @@ def lease_seconds(answer_seconds: float = ANSWER_SECONDS) -> float:
 def call(gateway: Gateway, intent: Row[Any]) -> Result:
     """Make an intent's call. Raises OutcomeUnknown, and may block for seconds."""
     operation = Operation(intent.operation)
-    earlier = gateway.find(str(intent.id)) if intent.attempts > 1 else None
-    return Result(intent.id, intent.order_id, operation, earlier or _make(gateway, intent, operation))
+    with metrics.IN_FLIGHT.track_inprogress(), metrics.CALL_SECONDS.labels(operation).time():
+        earlier = gateway.find(str(intent.id)) if intent.attempts > 1 else None
+        return Result(intent.id, intent.order_id, operation, earlier or _make(gateway, intent, operation))
 
 
 def _make(gateway: Gateway, intent: Row[Any], operation: Operation) -> Outcome:
@@ -124,7 +125,7 @@ class Executor:
         if done:
             self._store_calls([self._outcome(future) for future in done])
         for future in done:
-            del self._calls[future]
+            metrics.CALLS.labels(self._calls.pop(future).operation, metrics.outcome(future)).inc()
         return bool(done)
 
     def _store_calls(self, calls: Sequence[Result | Unanswered]) -> None:

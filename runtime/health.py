@@ -1,9 +1,11 @@
-"""`/livez` and `/readyz` of processes that have no HTTP of their own."""
+"""`/livez`, `/readyz` and `/metrics` of processes that have no HTTP of their own."""
 
 import json
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from runtime import metrics
 
 Readiness = Callable[[], Mapping[str, str]]
 
@@ -25,13 +27,17 @@ def serve_health(
                 self._answer(200, {"status": "pass"})
             elif self.path == "/readyz":
                 self._answer(*readiness(problems(), warnings()))
+            elif self.path == "/metrics":
+                self._send(200, metrics.CONTENT_TYPE, metrics.exposition())
             else:
                 self._answer(404, {"status": "unknown path"})
 
         def _answer(self, status: int, body: Mapping[str, object]) -> None:
-            text = json.dumps(body).encode()
+            self._send(status, "application/json", json.dumps(body).encode())
+
+        def _send(self, status: int, content_type: str, text: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)

@@ -18,6 +18,7 @@ from messaging.errors import MomentaryFault, is_messages_own
 from runtime.waiting import Backoff
 from saga import advance, sql
 from saga.heartbeats import STALE_SECONDS
+from saga.metrics import DEADLINES
 from saga.orchestrator import Happening, Orchestrator
 from saga.records import Loaded
 from saga.state import SagaStatus
@@ -78,11 +79,13 @@ class Deadlines:
         try:
             with self._engine.begin() as connection:
                 due = claim(connection, self._clock)
-                return elapse(self._orchestrator, connection, due)
+                moved = elapse(self._orchestrator, connection, due)
         except Exception as error:
             if not is_messages_own(error):
                 raise
-        return sum(self._move_alone(saga_id) for saga_id in due)
+            moved = sum(self._move_alone(saga_id) for saga_id in due)
+        DEADLINES.labels("moved").inc(moved)
+        return moved
 
     def _move_alone(self, saga_id: UUID) -> int:
         try:
@@ -96,6 +99,7 @@ class Deadlines:
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
             with self._engine.begin() as connection:
                 connection.execute(sql.SET_ASIDE, {"id": saga_id, "reason": reason})
+            DEADLINES.labels("set-aside").inc()
             return 0
 
 

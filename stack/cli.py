@@ -32,7 +32,14 @@ from stack import (
 )
 from stack.errors import NotReady
 from stack.layout import DEADLINE_SECONDS
-from stack.options import deadline_option, failures_option, json_option, offset_option, state_option
+from stack.options import (
+    deadline_option,
+    failures_option,
+    jmx_option,
+    json_option,
+    offset_option,
+    state_option,
+)
 from stack.record import StackRecord
 from stack.supervisor import Supervisor
 
@@ -49,12 +56,13 @@ def cli() -> None:
 @offset_option
 @failures_option
 @deadline_option
-def up(state: Path, port_offset: int, failures: float, deadline: int) -> None:
+@jmx_option
+def up(state: Path, port_offset: int, failures: float, deadline: int, jmx: bool) -> None:
     """Start everything, and return when it is ready."""
     console = Console()
-    wish = launch.Wish(state, port_offset, failures, deadline_seconds=deadline)
+    wish = launch.Wish(state, port_offset, failures, deadline_seconds=deadline, jmx=jmx)
     if record.running_parent(state):
-        if port_offset or failures or deadline != DEADLINE_SECONDS:
+        if port_offset or failures or jmx or deadline != DEADLINE_SECONDS:
             raise NotReady("it runs already, and keeps the options it was started with: ./run down first")
         console.print("Already running.")
         now = progress.join(state, console)
@@ -130,6 +138,7 @@ def logs_command(name: str, follow: bool, lines: int, state: Path) -> None:
 @click.option("--slot-wal-keep-mb", type=click.IntRange(1), help="How much WAL a slot may hold back.")
 @click.option("--detour", is_flag=True, help="A proxy between clients and brokers.")
 @click.option("--local-gateway", is_flag=True, help="The gateway in the executor's process.")
+@jmx_option
 def supervise(state: Path, port_offset: int, failures: float, deadline: int, **shape: Any) -> int:
     """Be the parent of a stack, in the foreground."""
     logs.configure("stack")

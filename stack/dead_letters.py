@@ -8,23 +8,15 @@ from typing import Any
 import click
 
 from contracts.services import SERVICE
-from inventory import handlers as inventory
 from messaging import discard, letters, redrive
 from messaging.consumer import Consumer
 from messaging.letters import LETTERS_MAX, Wanted
-from order import handlers as order
+from operators.consumers import consumers
 from order.saga import Patience
-from payment import handlers as payment
 from stack import letter_words
 from stack.access import database, layout_of, running, who
 from stack.errors import StackError
 from stack.options import Age, json_option, state_option
-
-
-def consumers(deadline_seconds: int) -> tuple[Consumer, ...]:
-    """What each service does with a message, as its running processes do it."""
-    patience = Patience(deadline_seconds, 2 * deadline_seconds)
-    return order.consumer(patience), payment.consumer(), inventory.consumer()
 
 
 @click.group("dead-letters")
@@ -163,7 +155,8 @@ def _waiting(state: Path, name: str, wanted: Wanted) -> list[dict[str, Any]]:
 def _services(state: Path, names: list[str]) -> Iterator[tuple[Any, Consumer]]:
     """The database and the consumer of each service, one after the other."""
     layout = layout_of(state)
-    for consumer in consumers(running(state).deadline_seconds):
+    seconds = running(state).deadline_seconds
+    for consumer in consumers(Patience(seconds, 2 * seconds)):
         if consumer.service in names:
             with database(layout, SERVICE[consumer.service]) as engine:
                 yield engine, consumer

@@ -4,26 +4,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Engine, Row, make_url, text
+from sqlalchemy import Engine, make_url
 
-from contracts.services import AUDITOR_ROLE, SERVICES, Service
-from contracts.topics import MESSAGE_TOPICS
+from audit import trace
+from audit.trace import Event
+from contracts.services import AUDITOR_ROLE, ORDER, SERVICES, Service
 from runtime.database import connect_engine
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
 from stack.layout import Layout
 
 ARRIVED_SECONDS_MAX = 10
-
-_WRITTEN = text("""
-    SELECT id, type, topic, sequence, created_at FROM outbox WHERE aggregateid = :order_id
-""")
-_RECEIVED = text("""
-    SELECT event_id, received_at FROM inbox WHERE event_id = ANY(CAST(:ids AS uuid[]))
-""")
-_READERS = {topic.name: topic.readers for topic in MESSAGE_TOPICS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,7 @@ def reader(layout: Layout) -> Iterator[Reader]:
     """What reads the hops of an order that there are by now, in the order of time."""
     with ExitStack() as opened:
         engines = {s.name: opened.enter_context(_auditor(layout, s)) for s in SERVICES}
-        yield lambda order_id: _read(engines, order_id)
+        yield lambda order_id: _read(engines, UUID(order_id))
 
 
 def when_arrived(read: Reader, order_id: str) -> list[Hop]:
@@ -69,43 +62,32 @@ def when_arrived(read: Reader, order_id: str) -> list[Hop]:
         return read(order_id)
 
 
-def _read(engines: dict[str, Engine], order_id: str) -> list[Hop]:
-    written = [
-        (service, row)
-        for service, engine in engines.items()
-        for row in _rows(engine, _WRITTEN, {"order_id": order_id})
-    ]
-    if not written:
-        return []
-    written.sort(key=lambda each: each[1].created_at)
-    ids = [row.id for _, row in written]
-    received = {
-        (service, row.event_id): row.received_at
-        for service, engine in engines.items()
-        for row in _rows(engine, _RECEIVED, {"ids": ids})
-    }
-    began = written[0][1].created_at
-    return [hop for service, row in written for hop in _hops(service, row, received, began)]
+def _read(engines: dict[str, Engine], order_id: UUID) -> list[Hop]:
+    """The order has just been placed: what its saga has not taken yet is among the newest rows."""
+    rows, inboxes = {}, {}
+    with engines[ORDER.name].connect() as connection:
+        known = trace.logged(connection, order_id)
+    for service, engine in engines.items():
+        with engine.connect() as connection:
+            rows[service] = trace.written(connection, order_id, known)
+    ids = [row.id for found in rows.values() for row in found]
+    for service, engine in engines.items():
+        with engine.connect() as connection:
+            inboxes[service] = trace.received(connection, service, ids)
+    events = trace.join(rows, inboxes, {})
+    return [hop for event in events for hop in _hops(event, events[0].written_at)]
 
 
-def _hops(
-    writer: str, row: Row[Any], received: dict[tuple[str, Any], datetime], began: datetime
-) -> Iterator[Hop]:
-    written = _ms(row.created_at, began)
-    for reader in _READERS[row.topic]:
-        at = received.get((reader, row.id))
-        yield Hop(row.type, writer, written, reader, _ms(at, began) if at else None)
-    if not _READERS[row.topic]:
-        yield Hop(row.type, writer, written)
+def _hops(event: Event, began: datetime) -> Iterator[Hop]:
+    written = _ms(event.written_at, began)
+    for seen in event.seen:
+        yield Hop(event.type, event.writer, written, seen.reader, _ms(seen.at, began) if seen.at else None)
+    if not event.seen:
+        yield Hop(event.type, event.writer, written)
 
 
 def _ms(moment: datetime, began: datetime) -> int:
     return round((moment - began).total_seconds() * 1000)
-
-
-def _rows(engine: Engine, statement: Any, values: dict[str, Any]) -> list[Row[Any]]:
-    with engine.connect() as connection:
-        return list(connection.execute(statement, values))
 
 
 @contextmanager

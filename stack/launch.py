@@ -16,7 +16,18 @@ from tempfile import mkdtemp
 from rich.console import Console
 
 from runtime.waiting import until
-from stack import class_archive, credentials, disk, fetching, options, ports, postgres_home, progress, record
+from stack import (
+    class_archive,
+    credentials,
+    disk,
+    fetching,
+    jmx,
+    options,
+    ports,
+    postgres_home,
+    progress,
+    record,
+)
 from stack.errors import NotReady, StackError
 from stack.layout import DEADLINE_SECONDS, DEFAULT_STATE, ROOT, Layout, cache_folder
 from stack.leash import leashed
@@ -45,10 +56,12 @@ class Wish:
     detour: bool = False
     # The gateway in the executor's process, where no second HTTP server is to be measured.
     local_gateway: bool = False
+    # An agent in each JVM, which tells Prometheus of it.
+    jmx: bool = False
 
     def layout(self, find_java: Callable[[], str]) -> Layout:
         cache, program = cache_folder(), find_java()
-        return Layout(
+        layout = Layout(
             state=self.state,
             cache=cache,
             port_offset=self.port_offset,
@@ -63,6 +76,7 @@ class Wish:
             detour=self.detour,
             local_gateway=self.local_gateway,
         )
+        return jmx.added(layout) if self.jmx else layout
 
     def parent_command(self) -> list[str]:
         options = ["--state", str(self.state), "--port-offset", str(self.port_offset)]
@@ -70,6 +84,7 @@ class Wish:
         options += ["--slot-wal-keep-mb", str(self.slot_wal_keep_mb)] if self.slot_wal_keep_mb else []
         options += ["--detour"] if self.detour else []
         options += ["--local-gateway"] if self.local_gateway else []
+        options += ["--jmx"] if self.jmx else []
         options += [part for name in self.only for part in ("--only", name)]
         return [sys.executable, "-P", "-m", "stack", "supervise", *options]
 
@@ -210,7 +225,8 @@ def _check_ports(wish: Wish) -> None:
     """What a parent that was killed left behind needs a moment to go."""
     pause = threading.Event()
     for _ in range(PORTS_FREE_SECONDS_MAX * 5):
-        busy = ports.busy(wish.port_offset, ports.ALL if wish.detour else ports.PORTS)
+        wanted = ports.PORTS | (ports.DETOUR if wish.detour else {}) | (ports.JMX if wish.jmx else {})
+        busy = ports.busy(wish.port_offset, wanted)
         if not busy:
             return
         if record.read(wish.state) is None:

@@ -20,6 +20,8 @@ class Kind(StrEnum):
     WORKER = "worker"
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
+    DASHBOARD = "dashboard"
+    MONITOR = "monitor"
     PROXY = "proxy"
     JOB = "job"
 

@@ -54,6 +54,11 @@ deadline_option = click.option(
     show_default=True,
     help="Seconds that an answer may take before its order turns round; twice that to compensate.",
 )
+jmx_option = click.option(
+    "--jmx",
+    is_flag=True,
+    help="Brokers and Connect tell Prometheus of themselves, for memory and a slower start.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
 
 

@@ -11,6 +11,7 @@ PORTS = {
     "payment": 5000,
     "inventory": 6000,
     "gateway": 7000,
+    "dashboard": 8000,
     "postgres": 5432,
     "connect-1": 8083,
     "connect-2": 8084,
@@ -28,6 +29,7 @@ PORTS = {
     "order-deadlines": 9406,
     "auditor": 9407,
     "retention": 9408,
+    "exporter": 9409,
 }
 
 # Where clients reach a broker through the proxy, where the proxy reaches it for them and for other brokers,
@@ -44,7 +46,15 @@ DETOUR = {
     "broker-3-peers": 9296,
     "detour": 9396,
 }
-ALL = PORTS | DETOUR
+# Where the JVMs tell their figures; only when they are asked to.
+JMX = {
+    "broker-1-jmx": 9411,
+    "broker-2-jmx": 9412,
+    "broker-3-jmx": 9413,
+    "connect-1-jmx": 9414,
+    "connect-2-jmx": 9415,
+}
+ALL = PORTS | DETOUR | JMX
 
 OFFSET_LOW, OFFSET_HIGH = 10_000, 50_000
 # Below the range that the kernel hands out to outgoing connections, which could sit on a port of ours.

@@ -1,57 +1,21 @@
 """`./run sagas`: the orders under way, those that wait for a person, and what a person can do about them."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-import requests
 
+from operators.sagas import OrderService
 from stack.access import layout_of, who
-from stack.errors import StackError
 from stack.options import json_option, state_option
 
-REQUEST_SECONDS_MAX = 10
-PAGE = 200
 STATES = ("RUNNING", "COMPENSATING", "NEEDS_ATTENTION", "COMPLETED", "COMPENSATED")
 
 
-class OrderService:
-    """The order service's routes for operators, with the operator's token."""
-
-    def __init__(self, state: Path) -> None:
-        layout = layout_of(state)
-        token = (layout.secrets / "operator_token").read_text().strip()
-        self._url = layout.url("order")
-        self._session = requests.Session()
-        self._session.trust_env = False  # a proxy has no business on 127.0.0.1
-        self._session.headers["Authorization"] = f"Bearer {token}"
-
-    def list(self, **filters: Any) -> Iterator[dict[str, Any]]:
-        """Every saga that the filters let through, oldest first."""
-        wanted = {name: value for name, value in filters.items() if value is not None} | {"limit": PAGE}
-        while True:
-            page = self._ask("GET", "/sagas", params=wanted)
-            yield from page["sagas"]
-            if page["next_cursor"] is None:
-                return
-            wanted["cursor"] = page["next_cursor"]
-
-    def show(self, saga_id: str) -> dict[str, Any]:
-        return self._ask("GET", f"/sagas/{saga_id}")
-
-    def act(self, what: str, saga_id: str, note: str, **options: bool) -> dict[str, Any]:
-        body = {"note": note, "by": who(), **options}
-        return self._ask("POST", f"/sagas/{saga_id}/{what}", json=body)
-
-    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        response = self._session.request(method, self._url + path, timeout=REQUEST_SECONDS_MAX, **options)
-        answer: dict[str, Any] = response.json()
-        if not response.ok:
-            wrong = "; ".join(f"{each['field']}: {each['detail']}" for each in answer.get("errors", ()))
-            raise StackError(wrong or answer["detail"])
-        return answer
+def _order_service(state: Path) -> OrderService:
+    layout = layout_of(state)
+    return OrderService(layout.url("order"), (layout.secrets / "operator_token").read_text().strip(), who())
 
 
 @click.group("sagas")
@@ -69,7 +33,7 @@ def list_command(
     where: str | None, step: str | None, older_than: int | None, as_json: bool, state: Path
 ) -> None:
     """Show sagas, the oldest first, with the seconds since each has moved last."""
-    found = list(OrderService(state).list(state=where, step=step, older_than_seconds=older_than))
+    found = list(_order_service(state).list(state=where, step=step, older_than_seconds=older_than))
     if as_json:
         click.echo(json.dumps({"sagas": found}))
         return
@@ -86,7 +50,7 @@ def list_command(
 @state_option
 def show_command(order_id: str, as_json: bool, state: Path) -> None:
     """Show one saga: where it is, why, and everything that happened to it."""
-    saga = OrderService(state).show(order_id)
+    saga = _order_service(state).show(order_id)
     if as_json:
         click.echo(json.dumps(saga))
         return
@@ -128,7 +92,7 @@ def retry_command(order_id: str, note: str, state: Path) -> None:
 
     Where a command was parked, mend its cause, then ./run dead-letters redrive --key ORDER_ID instead.
     """
-    click.echo(_line(OrderService(state).act("retry", order_id, note)))
+    click.echo(_line(_order_service(state).act("retry", order_id, note)))
 
 
 @sagas_group.command("compensate")
@@ -137,7 +101,7 @@ def retry_command(order_id: str, note: str, state: Path) -> None:
 @state_option
 def compensate_command(order_id: str, note: str, state: Path) -> None:
     """Turn a saga round, before its pivot: undo what was done, and cancel the order."""
-    click.echo(_line(OrderService(state).act("compensate", order_id, note)))
+    click.echo(_line(_order_service(state).act("compensate", order_id, note)))
 
 
 @sagas_group.command("resolve")
@@ -151,4 +115,4 @@ def compensate_command(order_id: str, note: str, state: Path) -> None:
 @state_option
 def resolve_command(order_id: str, note: str, unanswered: bool, state: Path) -> None:
     """Say that what a saga needing attention waits for was done by hand, a refund by bank transfer say."""
-    click.echo(_line(OrderService(state).act("resolve", order_id, note, unanswered=unanswered)))
+    click.echo(_line(_order_service(state).act("resolve", order_id, note, unanswered=unanswered)))

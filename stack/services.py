@@ -67,7 +67,7 @@ def _api(layout: Layout, service: Service) -> Node:
     return Node(
         name=service.name,
         kind=Kind.API,
-        command=(layout.python, "-m", "gunicorn", "--config", "web/gunicorn.conf.py", app),
+        command=served(layout, app),
         port=layout.port(service.name),
         ready=Answers("/readyz"),
         after=("slots",),
@@ -77,11 +77,16 @@ def _api(layout: Layout, service: Service) -> Node:
             "OPERATOR_TOKEN_FILE": str(layout.secrets / "operator_token"),
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             **database(layout, service),
-            **_patience(layout, service),
+            **patience(layout, service),
             **limits,
             **(_webhook_secret(layout) if service is PAYMENT else {}),
         },
     )
+
+
+def served(layout: Layout, app: str) -> tuple[str, ...]:
+    """The command that serves a Flask application."""
+    return (layout.python, "-m", "gunicorn", "--config", "web/gunicorn.conf.py", app)
 
 
 def _webhook_secret(layout: Layout) -> dict[str, str]:
@@ -104,12 +109,12 @@ def _worker(layout: Layout, service: Service) -> Node:
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             **database(layout, service),
             **failures,
-            **_patience(layout, service),
+            **patience(layout, service),
         },
     )
 
 
-def _patience(layout: Layout, service: Service) -> dict[str, str]:
+def patience(layout: Layout, service: Service) -> dict[str, str]:
     """How long sagas wait, for every process that moves them."""
     seconds = layout.order_deadline_seconds
     if service is not ORDER:
@@ -148,6 +153,6 @@ def _deadlines(layout: Layout) -> Node:
         environment={
             "HEALTH_BIND": layout.address(name),
             **database(layout, ORDER),
-            **_patience(layout, ORDER),
+            **patience(layout, ORDER),
         },
     )

@@ -75,7 +75,8 @@ def where_to_look(now: StackRecord, state: Path) -> str:
     url = layout.url
     where = "" if state == DEFAULT_STATE else f" --state {shlex.quote(str(state))}"
     return f"""
-Ready.  order {url("order")}   payment {url("payment")}   inventory {url("inventory")}
+Ready.  dashboard {url("dashboard")}
+        order {url("order")}   payment {url("payment")}   inventory {url("inventory")}
         PostgreSQL {layout.address("postgres")}   Connect {url("connect-1")}
         Kafka {layout.bootstrap_servers}
 
@@ -85,7 +86,8 @@ Place an order, then watch it go from PENDING to COMPLETED:
        -d '{{"items":[{{"sku":"PIZZA","quantity":1}}]}}'
   curl -s {url("order")}/orders
 
-Look around: ./run status{where}
+Look around: {url("dashboard")}
+             ./run status{where}
              ./run logs order-worker -f{where}
 Stop:        ./run down{where}
 """

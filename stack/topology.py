@@ -6,8 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from connect import worker
-from contracts.services import AUDIT, SERVICES
-from stack import kafka, postgres, services
+from contracts.services import SERVICES
+from stack import kafka, postgres, services, watchers
 from stack.layout import BROKERS, CONNECT_WORKERS, Layout
 from stack.node import Answers, Ends, Kind, Listens, Node, Succeeds
 from stack.ports import HOST
@@ -29,9 +29,7 @@ def nodes(layout: Layout) -> tuple[Node, ...]:
         *_jobs(layout),
         *(_connect_worker(layout, name) for name in CONNECT_WORKERS),
         *services.nodes(layout),
-        _connect_supervisor(layout),
-        _auditor(layout),
-        _retention(layout),
+        *watchers.nodes(layout),
     )
 
 
@@ -186,63 +184,3 @@ def _database_addresses(layout: Layout) -> dict[str, str]:
         for service in SERVICES
         for part, value in address.items()
     }
-
-
-def _connect_supervisor(layout: Layout) -> Node:
-    name = "connect-supervisor"
-    return Node(
-        name=name,
-        kind=Kind.SUPERVISOR,
-        command=(layout.python, "-m", "connect.supervisor"),
-        port=layout.port(name),
-        ready=Answers("/readyz"),
-        after=("connectors",),
-        environment={
-            "CONNECT_URLS": layout.connect_urls,
-            "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
-            "HEALTH_BIND": layout.address(name),
-            **{key: text for each in SERVICES for key, text in services.as_auditor(layout, each).items()},
-        },
-    )
-
-
-def _auditor(layout: Layout) -> Node:
-    name = "auditor"
-    return Node(
-        name=name,
-        kind=Kind.AUDITOR,
-        command=(layout.python, "-m", "audit.auditor"),
-        port=layout.port(name),
-        ready=Answers("/readyz"),
-        after=("slots", "topics"),
-        environment={
-            "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
-            "HEALTH_BIND": layout.address(name),
-            **{
-                key: text
-                for each in (*SERVICES, AUDIT)
-                for key, text in services.as_auditor(layout, each).items()
-            },
-        },
-    )
-
-
-def _retention(layout: Layout) -> Node:
-    name = "retention"
-    return Node(
-        name=name,
-        kind=Kind.AUDITOR,
-        command=(layout.python, "-m", "audit.retention"),
-        port=layout.port(name),
-        ready=Answers("/readyz"),
-        after=("auditor",),
-        environment={
-            "HEALTH_BIND": layout.address(name),
-            **services.as_auditor(layout, AUDIT),
-            **{
-                key: text
-                for each in SERVICES
-                for key, text in services.database(layout, each, f"{each.name.upper()}_", "retention").items()
-            },
-        },
-    )

@@ -11,6 +11,7 @@ from runtime.logs import configure
 from web.documentation import documentation_routes
 from web.health import health_routes
 from web.load import PLACING_MAX
+from web.metrics import measure_requests
 from web.operator import TOKEN_KEY
 from web.preferences import WAITERS_MAX
 from web.problems import answer_with_problems
@@ -57,6 +58,7 @@ def service_app(service: str, settings: WebSettings, engine: Engine, routes: Blu
     app.extensions["engine"] = engine
     answer_with_problems(app)
     app.after_request(tell_limits)
+    measure_requests(app)
     app.register_blueprint(health_routes(engine, settings.bootstrap_servers))
     app.register_blueprint(documentation_routes())
     app.register_blueprint(routes)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from web.metrics import GROUP_REQUESTS
 from web.problems import Problem
 
 Wish = TypeVar("Wish")
@@ -52,6 +53,7 @@ class GroupCommit(Generic[Wish, Outcome]):
         """Only who has the turn takes from the queue."""
         next_ones = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_MAX))]
         group = [each for each in next_ones if each[1].set_running_or_notify_cancel()]
+        GROUP_REQUESTS.observe(len(group))
         try:
             outcomes = self._commit([wish for wish, _ in group])
         except Exception as error:  # noqa: BLE001 - raised again by each of them

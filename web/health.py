@@ -1,4 +1,4 @@
-"""`/livez` says the process runs; `/readyz` says it can take requests.
+"""`/livez` says the process runs; `/readyz` says it can take requests; `/metrics` is for Prometheus.
 
 Kafka down is a warning, not a failure: the outbox is there so that orders can still be taken.
 """
@@ -10,17 +10,19 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy import Engine, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from runtime import metrics
 from web.operations import Operation, promises
-from web.shapes import Live, Ready
+from web.shapes import Exposition, Live, Ready
 
 Check = Callable[[], str | None]
 
 _LIVE = Operation("Whether the process runs", {200: Live}, database=False)
 _READY = Operation("Whether it can take requests", {200: Ready, 503: Ready}, database=False)
+_METRICS = Operation("Figures for Prometheus", {200: Exposition}, database=False, media_type="text/plain")
 
 
 def health_routes(engine: Engine, bootstrap_servers: Sequence[str]) -> Blueprint:
-    """The two routes of a service."""
+    """The routes of a service for those who watch it."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/livez")
@@ -36,6 +38,11 @@ def health_routes(engine: Engine, bootstrap_servers: Sequence[str]) -> Blueprint
         status = "fail" if database else "warn" if kafka else "pass"
         checks = {"database": database or "pass", "kafka": kafka or "pass"}
         return jsonify(status=status, checks=checks), 503 if database else 200
+
+    @routes.get("/metrics")
+    @promises(_METRICS)
+    def exposition() -> Response:
+        return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
     return routes
 

@@ -101,7 +101,7 @@ def _answers(operation: Operation) -> Iterator[tuple[str, Json]]:
             str(status),
             {
                 "description": (model.__doc__ or model.__name__).splitlines()[0],
-                "content": _content(model),
+                "content": _content(model, operation.media_type),
                 **_with_headers(operation, status),
             },
         )

@@ -37,7 +37,7 @@ class Trait:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One route's promise. `answers` has a model for each status that is not a problem."""
+    """One route's promise. `answers` has a model for each status that is not a problem, of `media_type`."""
 
     summary: str
     answers: Mapping[int, type[BaseModel]]
@@ -49,6 +49,7 @@ class Operation:
     headers: tuple[Header, ...] = ()
     traits: tuple[Trait, ...] = ()
     database: bool = True
+    media_type: str = "application/json"
 
 
 RETRY_AFTER = Header("Retry-After", "Seconds to wait before the next try.", {"type": "integer", "minimum": 1})

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 
 class Shape(BaseModel):
@@ -52,3 +52,7 @@ class Ready(Shape):
 
     status: Literal["pass", "warn", "fail"]
     checks: Checks
+
+
+class Exposition(RootModel[str]):
+    """Figures in Prometheus' text format."""

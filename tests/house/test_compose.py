@@ -25,6 +25,8 @@ IMAGE, CONNECT_IMAGE = ((ROOT / name).read_text() for name in ("Dockerfile", "co
 # Data folders are made by the images themselves; the superuser's password is made by the stack's parent.
 NATIVE_JOBS = {"postgres-data", "broker-data"}
 CONTAINER_JOBS = {"credentials"}
+# Beside the system, and only where they are asked for.
+OBSERVERS = {"prometheus", "grafana"}
 
 NODES = {node.name: node for node in topology.nodes(LAYOUT) if node.name not in NATIVE_JOBS}
 PROCESSES = {name: node for name, node in NODES.items() if node.kind is not Kind.JOB}
@@ -83,7 +85,19 @@ def mounts(name: str) -> dict[str, str]:
 
 
 def test_containers_are_the_nodes_of_the_stack():
-    assert set(CONTAINERS) == set(NODES) | CONTAINER_JOBS
+    assert set(CONTAINERS) == set(NODES) | CONTAINER_JOBS | OBSERVERS
+
+
+def test_who_looks_on_starts_only_when_asked_to_and_changes_nothing():
+    profiles = {name: container.get("profiles", []) for name, container in CONTAINERS.items()}
+
+    assert {name for name, found in profiles.items() if found} == OBSERVERS
+    for name in OBSERVERS:
+        container = CONTAINERS[name]
+        assert container["profiles"] == ["observability"]
+        assert all(port.startswith(f"{HOST}:") for port in container["ports"])
+        for source, *rest in (volume.split(":") for volume in container["volumes"]):
+            assert not source.startswith(".") or (rest[-1] == "ro" and (ROOT / source).exists())
 
 
 @each(NODES)
@@ -131,7 +145,7 @@ def test_secrets_that_come_before_the_database_are_made_by_the_stacks_own_code()
 
 
 def test_jobs_publish_nothing_and_run_once():
-    for name in set(CONTAINERS) - set(PROCESSES):
+    for name in set(CONTAINERS) - set(PROCESSES) - OBSERVERS:
         assert "ports" not in CONTAINERS[name]
         assert CONTAINERS[name]["restart"] == "no"
 

@@ -10,8 +10,8 @@ from contracts.json_schema import schema
 from contracts.messages import MESSAGES
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS, read_by, written_by
-from stack.dead_letters import consumers
-from stack.layout import DEADLINE_SECONDS
+from operators.consumers import consumers
+from order.saga import Patience
 
 SCHEMAS = Path(__file__).parents[2] / "contracts" / "schemas"
 
@@ -46,8 +46,8 @@ def test_what_services_read_somebody_writes():
 
 
 def test_each_service_handles_every_type_of_its_topics():
-    assert {each.service for each in consumers(DEADLINE_SECONDS)} == {service.name for service in SERVICES}
-    for each in consumers(DEADLINE_SECONDS):
+    assert {each.service for each in consumers(Patience())} == {service.name for service in SERVICES}
+    for each in consumers(Patience()):
         arriving = {m.type for m in MESSAGES.values() if m.topic in each.topics}
         assert set(each.handlers) == arriving, each.service
 

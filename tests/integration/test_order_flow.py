@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import create_engine, text
 
 from contracts.messages import (
@@ -31,6 +32,14 @@ from saga.people import By, NotPossible, UnknownSaga
 from tests.builders import EUROS, a_delivery, captured
 
 CLOCK = Clock(watched_by("order"))
+
+
+def told_deadlines():
+    """How many sagas this process has told that the clock moved, and that it could not."""
+    outcomes = ("moved", "set-aside")
+    return [
+        REGISTRY.get_sample_value("neverlost_saga_deadlines_total", {"outcome": o}) or 0 for o in outcomes
+    ]
 
 
 @pytest.fixture
@@ -449,9 +458,11 @@ class TestDeadlines:
         shop.beats_for(70)
         with shop.owner.begin() as connection:
             connection.execute(text("DELETE FROM orders WHERE id = :id"), {"id": culprit})
+        before = told_deadlines()
 
         shop.clock_ticks()
 
+        assert [after - then for after, then in zip(told_deadlines(), before, strict=True)] == [2, 1]
         assert [shop.saga(order)[0] for order in orders] == [
             "COMPENSATING",
             "NEEDS_ATTENTION",

@@ -11,10 +11,10 @@ def jar(sha256=GOOD, set_name="broker"):
     return jars.Jar(set_name, downloads.Coordinates("g", "a", "1"), sha256)
 
 
-def test_list_has_four_sets_and_every_jar_a_sum():
+def test_list_has_five_sets_and_every_jar_a_sum():
     listed = jars.listed()
 
-    assert {each.set_name for each in listed} == {"broker", "connect", "debezium", "compiler"}
+    assert {each.set_name for each in listed} == {"agent", "broker", "connect", "debezium", "compiler"}
     assert all(len(each.sha256) == 64 for each in listed)
 
 

@@ -1,0 +1,61 @@
+"""Where an event is, in words. Pure."""
+
+from collections.abc import Iterator
+
+from dashboard.ages import age, since
+from dashboard.event_facts import Found
+from dashboard.hop_words import hop, on_its_way
+from dashboard.sentences import Sentence, Tone
+
+
+def tell(found: Found) -> list[Sentence]:
+    """The most telling sentence first."""
+    told = [*_lost(found), *_letters(found), *_way(found)]
+    told += [
+        Sentence(f"What {part} knows is missing here: {why}.", Tone.WARNING)
+        for part, why in found.way.away.items()
+    ]
+    return told
+
+
+def _lost(found: Found) -> Iterator[Sentence]:
+    if found.is_lost:
+        told = "It is lost: its relay has passed it, and it is not in its topic."
+        yield Sentence(told, Tone.BAD, "Send it again with ./run audit repair", "audit.show")
+    if len(found.places) > 1:
+        yield Sentence(f"It is in its topic {len(found.places)} times.", Tone.WARNING)
+
+
+def _letters(found: Found) -> Iterator[Sentence]:
+    for letter in found.way.waiting_letters:
+        what = "waits behind a parked one" if letter.state == "queued" else "is parked"
+        why = letter.reason.splitlines()[0][:200] if letter.reason else "no reason is kept"
+        told = f"At {letter.service} it {what} since {since(letter.parked_at, found.way.now)}: {why}."
+        yield Sentence(told, Tone.BAD, "Mend its cause, then redrive it", "letters.show_all")
+
+
+def _way(found: Found) -> Iterator[Sentence]:
+    event = found.event
+    if event is None:
+        if found.places:
+            told = f"No outbox has it, and it is in {found.places[0].topic}"
+            yield Sentence(
+                f"{told}: {found.source} has written it there.",
+                Tone.BAD,
+                "See what the auditor says",
+                "audit.show",
+            )
+        return
+    if on_its_way(found.way, event) or (not event.places and not any(seen.at for seen in event.seen)):
+        told = hop(found.way, event, what="it")
+        yield Sentence(f"{told.text[0].upper()}{told.text[1:]}.", told.tone, told.remedy, told.page)
+        return
+    ends = [seen.at for seen in event.seen if seen.at] or [event.appended_at or event.written_at]
+    took = age((max(ends) - event.written_at).total_seconds())
+    whom = " and ".join(seen.reader for seen in event.seen)
+    yield Sentence(
+        f"It has arrived: {whom} took it {took} after it was written."
+        if whom
+        else f"It has arrived: it was in its topic {took} after it was written.",
+        Tone.GOOD,
+    )
