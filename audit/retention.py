@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from audit.keeping import Day, is_old, reasons_to_keep
 from audit.report import is_current
 from contracts.services import SERVICES, Service
+from runtime import redaction
 from runtime.database import DatabaseLimits, connect_engine, database_url
 from runtime.environment import Environment
 from runtime.health import serve_health
@@ -148,7 +149,7 @@ def _look(retention: Retention) -> bool:
     try:
         retention.look()
     except SQLAlchemyError as error:
-        log.warning("days could not be looked at", reason=str(error).partition("\n")[0])
+        log.warning("days could not be looked at", reason=redaction.explain(error).partition("\n")[0])
         return False
     return True
 

@@ -52,6 +52,7 @@ class Event:
     written_at: datetime
     places: tuple[Place, ...] = ()
     seen: tuple[Seen, ...] = ()
+    traceparent: str | None = None
 
     @property
     def appended_at(self) -> datetime | None:
@@ -119,6 +120,7 @@ def join(
             written_at=row.created_at,
             places=places.get(row.id, ()),
             seen=tuple(_seen(reader, row.id, inboxes) for reader in READERS.get(row.topic, ())),
+            traceparent=row.traceparent,
         )
         for service, found in rows.items()
         for row in found

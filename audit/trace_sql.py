@@ -12,9 +12,9 @@ AWAITED = text("SELECT event_id FROM awaited WHERE key = :key LIMIT 1000")
 
 # The bound is computed before the scan begins, so that the newest rows are found by their ids.
 WRITTEN = text("""
-    SELECT id, type, topic, sequence, created_at FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))
+    SELECT id, type, topic, sequence, traceparent, created_at FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))
     UNION
-    SELECT id, type, topic, sequence, created_at FROM outbox
+    SELECT id, type, topic, sequence, traceparent, created_at FROM outbox
     WHERE id >= (SELECT uuidv7(make_interval(secs => -:seconds))) AND aggregateid = :key
     LIMIT 1000
 """)

@@ -27,9 +27,10 @@ from contracts.messages import Item, ReserveStock
 from contracts.services import INVENTORY
 from inventory.handlers import consumer
 from messaging.batch import BatchProcessor
-from messaging.envelope import ID, TYPE, Delivery
+from messaging.envelope import ID, TRACEPARENT, TYPE, Delivery
 from messaging.polling import RECORDS_PER_BATCH
 from migrations.database import admin_engine
+from runtime import trace
 from runtime.database import connect_engine
 from runtime.logs import configure
 
@@ -57,9 +58,8 @@ class Shop:
     def _command(self, event_id: str) -> Delivery:
         message = ReserveStock(order_id=uuid4(), items=(Item(sku="PIZZA", quantity=1),))
         value = message.model_dump_json().encode()
-        return Delivery(
-            message.topic, 0, next(self.offsets), message.key, value, {ID: event_id, TYPE: message.type}
-        )
+        headers = {ID: event_id, TYPE: message.type, TRACEPARENT: trace.begin()}
+        return Delivery(message.topic, 0, next(self.offsets), message.key, value, headers)
 
     def handle(self, deliveries: Sequence[Delivery], size: int) -> Figures:
         """All of them, in batches of that size; the time of this process alone, not of the database."""

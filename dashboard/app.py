@@ -16,6 +16,7 @@ from dashboard.sources import Sources
 from dashboard.topic_pages import topic_routes
 from runtime.environment import Environment
 from runtime.logs import configure
+from web.metrics import measure_requests
 
 _ROUTES = (
     overview_routes,
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None, *, watches: bool = True) -> Fla
         MAX_CONTENT_LENGTH=FORM_BYTES_MAX, MAX_FORM_PARTS=2_000, SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS
     )
     app.extensions["sources"] = sources
+    measure_requests(app)
     guard.protect(app)
     pages.dress(app)
     app.register_blueprint(entry_routes(guard.Guard(settings.operator_token)))

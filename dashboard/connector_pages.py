@@ -44,7 +44,10 @@ def connector_routes(sources: Sources) -> Blueprint:
         )
         newest = samples[-1] if samples else None
         found = relays.relays(
-            asked.get(CONNECT, {}), asked.found, newest and newest.readings, newest.restarts if newest else {}
+            asked.get(CONNECT, {}),
+            asked.found,
+            newest.readings if newest else None,
+            newest.restarts if newest else {},
         )
         workers = {url: told is not None for url, told in asked.get("workers", {}).items()}
         return page(

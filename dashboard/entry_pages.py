@@ -1,4 +1,4 @@
-"""Signing in and out, and finding what an id belongs to."""
+"""Signing in and out, and what those who watch the process ask for."""
 
 import re
 from urllib.parse import urlsplit
@@ -9,6 +9,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse
 
 from dashboard.guard import Guard
+from runtime import metrics
 
 _NAME = re.compile(r"[\w.@-]{1,64}")
 
@@ -39,6 +40,10 @@ def entry_routes(guard: Guard) -> Blueprint:
     def health() -> dict[str, str]:
         """It can tell what is away while everything is."""
         return {"status": "pass"}
+
+    @routes.get("/metrics")
+    def exposition() -> Response:
+        return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
     return routes
 

@@ -47,8 +47,8 @@ def _way(found: Found) -> Iterator[Sentence]:
             )
         return
     if on_its_way(found.way, event) or (not event.places and not any(seen.at for seen in event.seen)):
-        told = hop(found.way, event, what="it")
-        yield Sentence(f"{told.text[0].upper()}{told.text[1:]}.", told.tone, told.remedy, told.page)
+        stands = hop(found.way, event, what="it")
+        yield Sentence(f"{stands.text[0].upper()}{stands.text[1:]}.", stands.tone, stands.remedy, stands.page)
         return
     ends = [seen.at for seen in event.seen if seen.at] or [event.appended_at or event.written_at]
     took = age((max(ends) - event.written_at).total_seconds())

@@ -6,6 +6,7 @@ from dashboard import guard
 from dashboard.action_log import Done
 
 NOTE_MIN, NOTE_MAX = 3, 500
+TOLD_MAX, TOLD_LETTERS_MAX = 5, 200
 
 
 def note() -> str:
@@ -21,12 +22,14 @@ def actor() -> str:
 
 
 def tell(what: str, results: dict[str, Done]) -> None:
-    """A line for each that was refused, and one for all that went well."""
+    """One line for all that went well, and one for each that did not, as far as a cookie has room."""
     good = [target for target, done in results.items() if done.is_good]
     if len(good) == 1:
         flash(f"{what}: {results[good[0]].result}", "good")
     elif good:
         flash(f"{what}: {len(good)} done.", "good")
-    for target, done in results.items():
-        if not done.is_good:
-            flash(f"{what} of {target} {done.outcome}: {done.result}", "bad")
+    bad = {target: done for target, done in results.items() if not done.is_good}
+    for target, done in list(bad.items())[:TOLD_MAX]:
+        flash(f"{what} of {target} {done.outcome}: {done.result[:TOLD_LETTERS_MAX]}", "bad")
+    if len(bad) > TOLD_MAX:
+        flash(f"{what}: {len(bad) - TOLD_MAX} more were not done; the log tells why.", "bad")

@@ -18,6 +18,10 @@ from runtime.errors import NeverlostError
 KEYS_MAX = 200
 
 
+class StillHeld(NeverlostError):  # noqa: N818 - it says what is the matter
+    """A letter could not be handled this time either; the message tells what was, too."""
+
+
 class TooMany(NeverlostError):  # noqa: N818 - it says what is wrong
     """More keys are meant than one press of a button should handle."""
 
@@ -52,13 +56,19 @@ def preview_discard(sources: Sources, meant: Filter, *, whole_key: bool) -> list
 
 
 def redrive_all(sources: Sources, meant: Filter, by: str) -> str:
-    """Handle them again; says what came of it. Raises TooMany."""
+    """Handle them again; says what came of it. Raises TooMany, and StillHeld."""
     preview_redrive(sources, meant)
+    held: list[str] = []
 
     def do(engine: Engine, consumer: Consumer) -> str:
-        return _told(redrive.redrive(engine, consumer, meant.wanted, by=by))
+        done = redrive.redrive(engine, consumer, meant.wanted, by=by)
+        held.extend(done.still_held)
+        return _told(done)
 
-    return _each(sources, meant, do)
+    words = _each(sources, meant, do)
+    if held:
+        raise StillHeld(words)
+    return words
 
 
 def discard_all(sources: Sources, order: discard.Order, meant: Filter) -> str:
@@ -82,7 +92,8 @@ def _told(done: Redriven) -> str:
         return ""
     held = "".join(f"; {key} still waits: {why[:120]}" for key, why in list(done.still_held.items())[:3])
     more = f"; {len(done.still_held)} keys still wait" if len(done.still_held) > 3 else ""
-    return f"{done.handled} handled, {len(done.freed)} orders free again{held}{more}"
+    free = f"{len(done.freed)} order{'' if len(done.freed) == 1 else 's'} free again"
+    return f"{done.handled} handled, {free}{held}{more}"
 
 
 def _told_given_up(done: Discarded) -> str:

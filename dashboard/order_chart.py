@@ -93,7 +93,8 @@ def _seconds(way: Way, zero: datetime) -> float:
         ends.append(way.order.updated_at if way.order.status in FINAL else None)
     for event in way.events:
         ends += [each.at for each in event.seen if each.is_known] or [event.appended_at or event.written_at]
-    ends += [each.settled_at for each in (*way.intents, *way.letters)]
+    ends += [intent.settled_at for intent in way.intents]
+    ends += [letter.settled_at for letter in way.letters]
     last = max((end or way.now for end in ends), default=way.now)
     return max(0.1, (last - zero).total_seconds())
 

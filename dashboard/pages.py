@@ -31,6 +31,8 @@ _HEADERS = {
 }
 # htmx asks no more after this one.
 STOP_POLLING = 286
+# What stands in no navigation belongs to a page that does.
+_UNDER = {"orders": "sagas", "events": "sagas"}
 # What the navigation shows: the page's name by its endpoint.
 PAGES: Mapping[str, str] = {
     "overview.show": "Overview",
@@ -59,6 +61,7 @@ def dress(app: Flask) -> None:
             "csrf_token": guard.csrf_token,
             "pages": {end: name for end, name in PAGES.items() if end in app.view_functions},
             "asset": lambda name: url_for("static", filename=name, v=versions[name]),
+            "current": _current(),
             "linkable": app.view_functions,
             "here": request.script_root + request.full_path.rstrip("?"),
             "now_utc": ages.clock(datetime.now(UTC))[:8],
@@ -79,6 +82,11 @@ def page(template: str, /, *, settled: bool = False, **values: Any) -> Response:
         response.status_code = STOP_POLLING
     response.headers["Vary"] = "HX-Request, Cookie"
     return response
+
+
+def _current() -> str:
+    name = (request.endpoint or "").partition(".")[0]
+    return _UNDER.get(name, name)
 
 
 def _add_headers(response: Response) -> Response:

@@ -141,8 +141,7 @@ def _counts(sources: Sources) -> dict[str, int]:
 def _next(chosen: str, older: int, found: list[Any]) -> str | None:
     if len(found) <= PAGE:
         return None
-    older_than = {"older": older} if older else {}
-    return url_for("sagas.show_all", view=chosen, after=found[PAGE - 1].id, **older_than)
+    return url_for("sagas.show_all", view=chosen, after=found[PAGE - 1].id, older=older or None)
 
 
 def _seconds(text: str, otherwise: int) -> int:

@@ -1,5 +1,6 @@
 """One batch: claim, rounds, outbox, COMMIT. The one transaction boundary of a message worker."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -8,10 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from messaging import dead_letters, inbox
 from messaging.consumer import Consumer
-from messaging.envelope import Delivery
+from messaging.envelope import TRACEPARENT, Delivery
 from messaging.errors import is_messages_own
 from messaging.metrics import Outcome, count_messages
 from messaging.rounds import halves, split_held
+from runtime import redaction, spans, trace
+from runtime.spans import Ended, Kind
 
 Became = Mapping[Outcome, Sequence[Delivery]]
 
@@ -32,6 +35,7 @@ class BatchProcessor:
         Raises where the database, not a message, is to blame; nothing of the failing part is then
         kept, and the same deliveries may be given again.
         """
+        began = time.time_ns()
         try:
             with self._engine.begin() as connection:
                 became = self._handle(connection, deliveries)
@@ -41,6 +45,7 @@ class BatchProcessor:
             self._find_culprit(deliveries, error)
         else:
             count_messages(self.service, became)
+            self._tell_spans(became.get(Outcome.HANDLED, ()), began)
 
     @property
     def service(self) -> str:
@@ -54,7 +59,7 @@ class BatchProcessor:
             with self._engine.begin() as connection:
                 self._consumer.see(connection, topics)
         except SQLAlchemyError as error:
-            log.warning("signs of life were not noted", topics=list(topics), reason=str(error))
+            log.warning("signs of life were not noted", topics=list(topics), reason=redaction.explain(error))
 
     def _handle(self, connection: Connection, deliveries: Sequence[Delivery]) -> Became:
         fresh, became = self._claim(connection, deliveries)
@@ -98,7 +103,7 @@ class BatchProcessor:
 
     def _park(self, delivery: Delivery, error: Exception) -> None:
         """The message's inbox row and its dead letter, in one transaction."""
-        reason = f"{type(error).__name__}: {error}"
+        began, reason = time.time_ns(), redaction.explain(error)
         with self._engine.begin() as connection:
             culprits, became = self._claim(connection, [delivery])
             for culprit in culprits:
@@ -109,6 +114,7 @@ class BatchProcessor:
             "message parked",
             order_id=delivery.key,
             event_id=str(delivery.event_id),
+            trace_id=trace.of_ours(delivery.traceparent),
             type=delivery.type,
             topic=delivery.topic,
             partition=delivery.partition,
@@ -116,3 +122,29 @@ class BatchProcessor:
             reason=reason,
             exc_info=error,
         )
+        self._tell_spans(culprits, began, error=reason)
+
+    def _tell_spans(self, deliveries: Sequence[Delivery], began: int, error: str | None = None) -> None:
+        """Of a batch that is committed: each of its messages took as long as all of them."""
+        if not spans.are_wanted():
+            return
+        ended = time.time_ns()
+        for each in deliveries:
+            where = (each.traceparent, trace.parent(each.traceparent, each.headers.get(TRACEPARENT)))
+            name, told = f"process {each.topic}", _attributes(self._consumer.service, each)
+            spans.tell(Ended(*where, name, Kind.CONSUMER, began, ended, told, error))
+
+
+def _attributes(service: str, delivery: Delivery) -> dict[str, str | int]:
+    """In OpenTelemetry's words for messaging, and the order in ours."""
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.type": "process",
+        "messaging.consumer.group.name": service,
+        "messaging.destination.name": delivery.topic,
+        "messaging.destination.partition.id": str(delivery.partition),
+        "messaging.kafka.offset": delivery.offset,
+        "messaging.message.id": str(delivery.event_id),
+        "message.type": delivery.type,
+        "order_id": delivery.key,
+    }

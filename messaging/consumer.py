@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from contracts.messages import MESSAGES, Command, CommandParked, Message
 from contracts.topics import read_by, watched_by
 from messaging import outbox
-from messaging.envelope import Delivery, as_uuid
+from messaging.envelope import ID, Delivery, as_uuid
 from messaging.errors import UnreadableMessage
 from messaging.rounds import rounds
+from runtime import logs, trace
 
 # Given at most one message per key, or all of them in offset order where the consumer `folds`; never commits;
 # answers with what is to be told.
@@ -20,6 +23,14 @@ Handler = Callable[[Connection, Sequence[Message]], list[Message]]
 # Given every message of a batch, before the first round: locks the rows they concern, in sorted
 # order, so that two workers with orders or skus in common cannot wait for each other.
 Lock = Callable[[Connection, Sequence[Message]], None]
+
+
+class Read(NamedTuple):
+    """A delivery and the message in it."""
+
+    key: str
+    delivery: Delivery
+    message: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +61,22 @@ class Consumer:
 
     def handle(self, connection: Connection, deliveries: Sequence[Delivery]) -> None:
         """Handle messages, round by round, or all at once; their answers go to the outbox. Never commits."""
-        messages = [self.read(delivery) for delivery in deliveries]
-        self.lock(connection, messages)
-        for each_round in [messages] if self.folds else rounds(messages):
-            outbox.write(connection, self.service, self._handle_round(connection, each_round))
+        read = [Read(each.key, each, self.read(each)) for each in deliveries]
+        self.lock(connection, [each.message for each in read])
+        for each_round in [read] if self.folds else rounds(read):
+            by_key = {each.key: each for each in each_round}
+            # Of several messages that are folded a line cannot say which is meant: only what they share.
+            ids = _trace if len(by_key) < len(each_round) else _message
+            with logs.speaking_of(partial(_ids, by_key, ids)):
+                answers = self._handle_round(connection, [each.message for each in each_round])
+            spans = {key: each.delivery.traceparent for key, each in by_key.items()}
+            outbox.write(connection, self.service, answers, spans)
 
     def tell_parked(self, connection: Connection, deliveries: Sequence[Delivery], reason: str) -> None:
         """Tell whoever waits for answers to commands that none will come by itself."""
         notices = [self._notice(delivery, reason.splitlines()[0][:500]) for delivery in deliveries]
-        outbox.write(connection, self.service, [notice for notice in notices if notice])
+        spans = {delivery.key: delivery.traceparent for delivery in deliveries}
+        outbox.write(connection, self.service, [notice for notice in notices if notice], spans)
 
     def _notice(self, delivery: Delivery, reason: str) -> Message | None:
         kind, order_id = MESSAGES.get(delivery.type), as_uuid(delivery.key)
@@ -72,3 +90,16 @@ class Consumer:
         for message in messages:
             groups.setdefault(self.handlers[message.type], []).append(message)
         return [answer for handler, group in groups.items() for answer in handler(connection, group)]
+
+
+def _ids(by_key: Mapping[str, Read], ids: Callable[[Delivery], dict[str, str]], key: str) -> dict[str, str]:
+    """What a line about an order names."""
+    return ids(by_key[key].delivery) if key in by_key else {}
+
+
+def _message(delivery: Delivery) -> dict[str, str]:
+    return {"event_id": delivery.headers[ID], **_trace(delivery)}
+
+
+def _trace(delivery: Delivery) -> dict[str, str]:
+    return {"trace_id": trace.of_ours(delivery.traceparent)}

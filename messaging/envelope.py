@@ -8,14 +8,18 @@ from pydantic import ValidationError
 
 from contracts.messages import MESSAGES, Command, Message
 from messaging.errors import UnreadableMessage
+from runtime import redaction, trace
 
 # How the relay names what it puts into headers (see connect/connectors/*.json).
-ID, TYPE = "ce_id", "ce_type"
+ID, TYPE, TRACEPARENT = "ce_id", "ce_type", "traceparent"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A record that came from a topic. `event_id` is None where the record carries no valid id."""
+    """A record that came from a topic. `event_id` is None where the record carries no valid id.
+
+    `traceparent` names the span of what is done with it, however often that is tried.
+    """
 
     topic: str
     partition: int
@@ -24,9 +28,11 @@ class Delivery:
     value: bytes
     headers: Mapping[str, str]
     event_id: UUID | None = field(init=False)
+    traceparent: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "event_id", as_uuid(self.headers.get(ID, "")))
+        object.__setattr__(self, "traceparent", trace.follow(self.headers.get(TRACEPARENT)))
 
     @property
     def type(self) -> str:
@@ -43,12 +49,12 @@ class Delivery:
         if kind is None:
             raise UnreadableMessage(f"the type {self.type!r} is not known")
         try:
-            message = kind.model_validate_json(self.value)
+            message = kind.delivered(self.value, self.event_id, self.traceparent)
         except ValidationError as error:
-            raise UnreadableMessage(_explain(error)) from None
+            raise UnreadableMessage(redaction.fields(error)) from None
         if message.key != self.key:
             raise UnreadableMessage(f"the key {self.key!r} is not the order id {message.key}")
-        return message.delivered_as(self.event_id)
+        return message
 
 
 def as_uuid(text: str) -> UUID | None:
@@ -57,12 +63,3 @@ def as_uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _explain(error: ValidationError) -> str:
-    """Which fields are wrong and why; never the values, which may be private."""
-    told = [
-        f"{'.'.join(map(str, e['loc'])) or 'payload'}: {e['msg']}"
-        for e in error.errors(include_input=False, include_url=False, include_context=False)
-    ]
-    return "; ".join(told[:5])

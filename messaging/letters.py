@@ -10,11 +10,12 @@ from sqlalchemy import Connection, Row
 
 from contracts.messages import MESSAGES
 from messaging import sql
-from messaging.envelope import Delivery
+from messaging.envelope import TRACEPARENT, Delivery
+from runtime import trace
 
 LETTERS_MAX = 1000
 WITHHELD = "[withheld]"
-_HEADERS_SHOWN = frozenset({"id", "content-type", "sequence", "saga_id", "traceparent"})
+_HEADERS_SHOWN = frozenset({"id", "content-type", "sequence", "saga_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,14 @@ def _inside(value: Any) -> Any:
 
 
 def _headers(headers: Mapping[str, str]) -> dict[str, str]:
-    def is_ours(name: str) -> bool:
+    """The relay's. A traceparent is shown where it is one: anybody may have put something there."""
+
+    def is_ours(name: str, value: str) -> bool:
+        if name == TRACEPARENT:
+            return trace.parse(value) is not None
         return name in _HEADERS_SHOWN or name.startswith("ce_")
 
-    return {name: value if is_ours(name) else WITHHELD for name, value in headers.items()}
+    return {name: value if is_ours(name, value) else WITHHELD for name, value in headers.items()}
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, bool]]:

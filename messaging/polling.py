@@ -16,6 +16,7 @@ from messaging.batch import BatchProcessor
 from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
 from messaging.partitions import PartitionKeeper
+from runtime import redaction
 from runtime.waiting import Backoff
 
 log = structlog.get_logger(__name__)
@@ -136,7 +137,9 @@ class MessageWorker:
             except Exception as error:
                 if is_messages_own(error) or time.monotonic() > give_up_at:
                     raise
-                log.warning("the batch is tried again", records=len(deliveries), reason=str(error))
+                log.warning(
+                    "the batch is tried again", records=len(deliveries), reason=redaction.explain(error)
+                )
                 metrics.BATCH_RETRIES.labels(consumer).inc()
             if self._stop.wait(_PAUSES.pause(attempt)):
                 return False
@@ -165,7 +168,7 @@ class MessageWorker:
             self._consumer.commit(offsets, timeout_ms=BOOKMARK_MILLISECONDS_MAX)
         except (CommitFailedError, KafkaError) as error:
             self._places = offsets | self._places
-            log.warning("offsets were not committed", reason=f"{type(error).__name__}: {error}")
+            log.warning("offsets were not committed", reason=redaction.explain(error))
             metrics.OFFSET_COMMITS.labels(self._processor.service, "failed").inc()
         else:
             metrics.OFFSET_COMMITS.labels(self._processor.service, "taken").inc()

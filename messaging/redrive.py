@@ -9,6 +9,7 @@ from messaging import letters, sql
 from messaging.consumer import Consumer
 from messaging.errors import is_messages_own
 from messaging.letters import EVERYTHING, Wanted
+from runtime import redaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _redrive_key(engine: Engine, consumer: Consumer, key: str, by: str) -> tuple
         except Exception as error:
             if letter is None or not is_messages_own(error):
                 raise
-            reason = f"{type(error).__name__}: {error}"[:2000]
+            reason = redaction.explain(error)
             with engine.begin() as connection:
                 connection.execute(sql.REFUSE_LETTER, {"id": letter.id, "reason": reason})
             return handled, reason

@@ -1,21 +1,32 @@
 """How a batch is dealt out: pure decisions, from lists to lists."""
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
-from contracts.messages import Message
 from messaging.envelope import Delivery
 
 
-def rounds(messages: Iterable[Message]) -> list[list[Message]]:
+class Keyed(Protocol):
+    """A message, or something that has its key."""
+
+    @property
+    def key(self) -> str: ...
+
+
+Each = TypeVar("Each", bound=Keyed)
+
+
+def rounds(messages: Iterable[Each]) -> list[list[Each]]:
     """Lists with at most one message per key; each key's messages keep their order over the lists.
 
     A handler may then work on a whole list at once: no two of its messages concern one order.
     """
-    dealt: list[list[Message]] = []
+    dealt: list[list[Each]] = []
     seen: dict[str, int] = {}
     for message in messages:
-        turn = seen.get(message.key, 0)
-        seen[message.key] = turn + 1
+        key = message.key
+        turn = seen.get(key, 0)
+        seen[key] = turn + 1
         if turn == len(dealt):
             dealt.append([])
         dealt[turn].append(message)

@@ -13,13 +13,14 @@ WRITE_OUTBOX = text("""
         ON CONFLICT (aggregate_id) DO UPDATE SET last = counter.last + excluded.last
         RETURNING aggregate_id, last
     ), written AS (
-        INSERT INTO outbox (aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id)
+        INSERT INTO outbox (aggregatetype, aggregateid, type, payload, topic, sequence, source, saga_id,
+                            traceparent)
         SELECT :service, row.key, row.type, row.payload::json, row.topic, counted.last - row.behind,
-               :source, row.key
+               :source, row.key, row.traceparent
         FROM unnest(
             CAST(:keys AS text[]), CAST(:types AS text[]), CAST(:payloads AS text[]),
-            CAST(:topics AS text[]), CAST(:behind AS bigint[])
-        ) WITH ORDINALITY AS row (key, type, payload, topic, behind, place)
+            CAST(:topics AS text[]), CAST(:behind AS bigint[]), CAST(:traceparents AS text[])
+        ) WITH ORDINALITY AS row (key, type, payload, topic, behind, traceparent, place)
         JOIN counted ON counted.aggregate_id = row.key
         ORDER BY row.place
         RETURNING id, aggregateid, sequence

@@ -12,6 +12,7 @@ from messaging.chores import Chore
 from messaging.consumer import Consumer
 from messaging.partitions import PartitionKeeper
 from messaging.polling import MessageWorker, connect_consumer
+from runtime import spans
 from runtime.database import connect_engine, database_url
 from runtime.environment import Environment
 from runtime.health import serve_health
@@ -42,6 +43,7 @@ def run_worker(
     """Consume until SIGTERM; return after the batch in hand is done."""
     process = f"{consumer.service}-worker"
     configure(process)
+    spans.switch_on(process)
     stop = stop_requested()
     engine = connect_engine(settings.database, process=process, connections=2)
     worker = MessageWorker(

@@ -95,7 +95,7 @@ def _slot(sight: progress.Sight, room: Row[Any], filling: Filling, now: float) -
     )
 
 
-def _pairs(expected: Iterable[tuple[str, str]], rows: Iterable[Row[Any]]) -> dict[tuple[str, str], Waiting]:
+def _pairs(expected: Iterable[tuple[str, str]], rows: Iterable[Any]) -> dict[tuple[str, str], Waiting]:
     """What waits, by its first two columns, with a zero for what is expected and does not."""
     return dict.fromkeys(expected, Waiting()) | {(row[0], row[1]): _waiting(row) for row in rows}
 

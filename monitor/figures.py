@@ -41,7 +41,7 @@ def _audit(told: Audit | None) -> Iterator[Metric]:
         "audit_verdict",
         "The auditor's newest verdict",
         ["verdict"],
-        _one_hot([], told and told.verdict, _VERDICTS),
+        _one_hot([], told.verdict if told else None, _VERDICTS),
     )
     yield _gauge(
         "audit_round_age_seconds",
@@ -66,9 +66,11 @@ def _audit(told: Audit | None) -> Iterator[Metric]:
     )
     awaited, unread = (told.awaited, told.unread) if told else ({}, {})
     yield from _waiting(
-        "outbox_awaited_events", "Outbox rows that are not in their topic", "service topic", awaited
+        "outbox_awaited_events", "Outbox rows that are not in their topic", "service topic", awaited.items()
     )
-    yield from _waiting("unread_events", "Events that a consumer has not handled", "consumer topic", unread)
+    yield from _waiting(
+        "unread_events", "Events that a consumer has not handled", "consumer topic", unread.items()
+    )
 
 
 def _databases(told: Mapping[str, Database]) -> Iterator[Metric]:
@@ -93,7 +95,7 @@ def _databases(told: Mapping[str, Database]) -> Iterator[Metric]:
         [([n], each.days_ahead) for n, each in told.items()],
     )
     letters = {labels: waiting for each in told.values() for labels, waiting in each.dead_letters.items()}
-    yield from _waiting("dead_letters", "Dead letters that wait", "consumer kind", letters)
+    yield from _waiting("dead_letters", "Dead letters that wait", "consumer kind", letters.items())
 
 
 def _slots(slots: Mapping[str, Slot]) -> Iterator[Metric]:
@@ -124,9 +126,9 @@ def _slots(slots: Mapping[str, Slot]) -> Iterator[Metric]:
 
 def _sagas(told: Sagas | None) -> Iterator[Metric]:
     known = told or Sagas()
-    status = {(name,): waiting for name, waiting in known.by_status.items()}
+    status = [([name], waiting) for name, waiting in known.by_status.items()]
     yield from _waiting("sagas", "Sagas that have not ended, since they last moved", "status", status)
-    yield from _waiting("sagas_awaiting", "Sagas that wait for a step", "status step", known.by_step)
+    yield from _waiting("sagas_awaiting", "Sagas that wait for a step", "status step", known.by_step.items())
     yield _gauge(
         "sagas_overdue_seconds",
         "For how long the oldest deadline of a saga has passed without effect",
@@ -143,7 +145,7 @@ def _sagas(told: Sagas | None) -> Iterator[Metric]:
 
 def _intents(told: Intents) -> Iterator[Metric]:
     yield from _waiting(
-        "payment_intents", "Calls to the gateway whose outcome is not stored", "operation state", told
+        "payment_intents", "Calls to the gateway whose outcome is not stored", "operation state", told.items()
     )
 
 
@@ -190,13 +192,10 @@ def _lag(told: Lag) -> Iterator[Metric]:
 
 
 def _waiting(
-    name: str,
-    text: str,
-    labels: str,
-    told: Mapping[tuple[str, ...], Waiting] | Mapping[tuple[str, str], Waiting],
+    name: str, text: str, labels: str, told: Iterable[tuple[Sequence[str], Waiting]]
 ) -> Iterator[Metric]:
     """Two figures of the same things: how many, and the oldest one's age."""
-    found = list(told.items())
+    found = list(told)
     yield _gauge(name, text, labels.split(), [(key, waiting.count) for key, waiting in found])
     yield _gauge(
         f"{name}_oldest_age_seconds",

@@ -17,7 +17,7 @@ from order.shapes import Order, Orders, PlacedProduct
 from order.status import FINAL, Status
 from saga.orchestrator import Orchestrator
 from web.answers import Answer
-from web.idempotency import Outcome
+from web.idempotency import Asked, Outcome
 from web.intake import INTAKE, Intake
 from web.operations import LOCATION, Operation, promises
 from web.pages import PageQuery, page
@@ -129,11 +129,17 @@ def order_routes(engine: Engine, sagas: Orchestrator, intake: Intake) -> Bluepri
     return routes
 
 
-def accept(sagas: Orchestrator, connection: Connection, wanted: Sequence[OrderRequest]) -> list[Outcome]:
+def accept(
+    sagas: Orchestrator, connection: Connection, asked: Sequence[Asked[OrderRequest]]
+) -> list[Outcome]:
     """The orders, in the caller's transaction, as they are answered."""
     baskets = [
-        Basket([Item(sku=item.sku, quantity=item.quantity) for item in each.items], each.payment_token)
-        for each in wanted
+        Basket(
+            [Item(sku=item.sku, quantity=item.quantity) for item in each.wanted.items],
+            each.wanted.payment_token,
+            each.traceparent,
+        )
+        for each in asked
     ]
     return [
         unprocessable(f"items[{order.position}].sku", order.why)
@@ -144,16 +150,19 @@ def accept(sagas: Orchestrator, connection: Connection, wanted: Sequence[OrderRe
 
 
 def accept_products(
-    sagas: Orchestrator, connection: Connection, wanted: Sequence[ProductRequest]
+    sagas: Orchestrator, connection: Connection, asked: Sequence[Asked[ProductRequest]]
 ) -> list[Outcome]:
     """The same for one of a product each, called by its name."""
-    baskets = [Basket([Item(sku=each.product.upper(), quantity=1)], DEFAULT_TOKEN) for each in wanted]
+    baskets = [
+        Basket([Item(sku=each.wanted.product.upper(), quantity=1)], DEFAULT_TOKEN, each.traceparent)
+        for each in asked
+    ]
     orders = handlers.place_orders(connection, sagas, baskets)
     return [
         unprocessable("product", order.why)
         if isinstance(order, CannotOrder)
-        else Answer(201, _product_view(order, each.product), _location(order))
-        for each, order in zip(wanted, orders, strict=True)
+        else Answer(201, _product_view(order, each.wanted.product), _location(order))
+        for each, order in zip(asked, orders, strict=True)
     ]
 
 

@@ -11,6 +11,7 @@ from order.handlers import orchestrator
 from order.saga import Patience
 from order.saga_api import saga_routes
 from order.settings import read_patience
+from runtime import redaction
 from runtime.environment import Environment
 from saga import versions
 from saga.orchestrator import Orchestrator
@@ -43,4 +44,4 @@ def _check_versions(engine: Engine, sagas: Orchestrator) -> None:
         engine.dispose()
         raise
     except DBAPIError as error:
-        log.warning("the versions of running sagas are not known", reason=str(error))
+        log.warning("the versions of running sagas are not known", reason=redaction.explain(error))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -29,9 +29,10 @@ from messaging.consumer import Consumer
 from order import queries
 from order.saga import Patience, definitions
 from order.status import FINAL, Status, reason, status_after
+from runtime import trace
 from saga import heartbeats
 from saga.kind import Change, SagaKind
-from saga.orchestrator import Orchestrator
+from saga.orchestrator import Beginning, Orchestrator
 from saga.state import Progress
 
 log = structlog.get_logger(__name__)
@@ -39,10 +40,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Basket:
-    """What a customer wants to order, and pay with."""
+    """What a customer wants to order, and pay with, and the span of the request that says so."""
 
     items: Sequence[Item]
     payment_token: str
+    traceparent: str = field(default_factory=trace.begin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Priced:
     items: tuple[PricedItem, ...]
     total: Money
     payment_token: str
+    traceparent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +109,16 @@ def _insert(connection: Connection, sagas: Orchestrator, priced: Sequence[Priced
             "payment_tokens": [each.payment_token for each in priced],
         },
     ).all()
-    created = [
-        OrderCreated(order_id=order.id, items=each.items, total=each.total)
+    beginnings = [
+        Beginning(
+            order.id,
+            order,
+            (OrderCreated(order_id=order.id, items=each.items, total=each.total),),
+            each.traceparent,
+        )
         for order, each in zip(orders, priced, strict=True)
     ]
-    sagas.begin(connection, {order.id: order for order in orders}, orders[0].created_at, created)
+    sagas.begin(connection, beginnings, orders[0].created_at)
     return list(orders)
 
 
@@ -125,9 +133,8 @@ def _price(catalogue: Mapping[str, Row[Any]], basket: Basket) -> Priced | Cannot
         for item in basket.items
     )
     amount = sum(item.unit_price * item.quantity for item in items)
-    return Priced(
-        items, Money(amount=amount, currency=catalogue[items[0].sku].currency), basket.payment_token
-    )
+    total = Money(amount=amount, currency=catalogue[items[0].sku].currency)
+    return Priced(items, total, basket.payment_token, basket.traceparent)
 
 
 def _orders(connection: Connection, ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:

@@ -23,6 +23,7 @@ from web.operations import Operation, promises
 from web.operator import OPERATOR, operator_only
 from web.pages import PageQuery, page
 from web.problems import Problem, not_found
+from web.tracing import current
 from web.validation import RequestModel, read_body, read_id, read_query
 
 CUSTOMER = "customer"
@@ -86,7 +87,7 @@ def saga_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
     def cancel(order_id: str) -> tuple[Response, int]:
         wanted = read_id(order_id, "order")
         with _answering("order"), engine.begin() as connection:
-            people.cancel(sagas, connection, wanted, By(CUSTOMER))
+            people.cancel(sagas, connection, wanted, By(CUSTOMER, traceparent=current()))
             order = connection.execute(queries.GET_ORDER, {"id": wanted}).one()
         return jsonify(order_view(order)), 200 if order.status in FINAL else 202
 
@@ -124,7 +125,8 @@ def saga_routes(engine: Engine, sagas: Orchestrator) -> Blueprint:
             do, body = ACTS[name]
             wanted, how = read_id(saga_id, "saga"), read_body(body).model_dump()
             with _answering("saga"), engine.begin() as connection:
-                do(sagas, connection, wanted, By(how.pop("by"), how.pop("note")), **how)
+                by = By(how.pop("by"), how.pop("note"), current())
+                do(sagas, connection, wanted, by, **how)
             return jsonify(timeline(*_find(engine, wanted, "saga")))
 
         return carry_out

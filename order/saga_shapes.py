@@ -28,6 +28,7 @@ class Saga(Shape):
     """An order's saga as it is now."""
 
     order_id: UUID
+    trace_id: Annotated[str | None, Field(description="Of the request that placed it (W3C Trace Context).")]
     saga: SagaPlace
     awaits: Annotated[list[str], Field(description="What it waits for, such as `charge` or `undo charge`.")]
     cause: SagaCause | None

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from runtime import trace
 from saga.state import Why
 from web.times import as_text
 
@@ -34,6 +35,7 @@ def view(saga: Row[Any]) -> dict[str, Any]:
     why, step, detail = saga.cause or (None, None, None)
     return {
         "order_id": str(saga.id),
+        "trace_id": trace.trace_id(saga.traceparent),
         "saga": {"definition": saga.definition, "version": saga.version, "state": saga.status},
         "awaits": saga.awaits,
         "cause": {"why": why, "step": step, "detail": detail} if why else None,

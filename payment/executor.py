@@ -25,10 +25,12 @@ from payment.local_gateway import LocalGateway
 from payment.models import Operation
 from payment.simulated_cards import Cards
 from payment.simulated_ledger import Ledger
+from runtime import redaction, spans, trace
 from runtime.database import connect_engine, database_url
 from runtime.environment import Environment, instance_name
 from runtime.health import serve_health
 from runtime.logs import configure
+from runtime.spans import Ended, Kind
 from runtime.stopping import stop_requested
 from runtime.waiting import Backoff
 
@@ -49,11 +51,27 @@ def lease_seconds(answer_seconds: float = ANSWER_SECONDS) -> float:
 
 
 def call(gateway: Gateway, intent: Row[Any]) -> Result:
-    """Make an intent's call. Raises OutcomeUnknown, and may block for seconds."""
-    operation = Operation(intent.operation)
-    with metrics.IN_FLIGHT.track_inprogress(), metrics.CALL_SECONDS.labels(operation).time():
-        earlier = gateway.find(str(intent.id)) if intent.attempts > 1 else None
-        return Result(intent.id, intent.order_id, operation, earlier or _make(gateway, intent, operation))
+    """Make an intent's call, in a span of its trace. Raises OutcomeUnknown, and may block for seconds."""
+    operation, traceparent, began = (
+        Operation(intent.operation),
+        trace.follow(intent.traceparent),
+        time.time_ns(),
+    )
+    try:
+        with metrics.IN_FLIGHT.track_inprogress(), metrics.CALL_SECONDS.labels(operation).time():
+            earlier = gateway.find(str(intent.id)) if intent.attempts > 1 else None
+            outcome = earlier or _make(gateway, intent, operation)
+    except OutcomeUnknown as error:
+        spans.tell(_ended(intent, traceparent, began, str(error)))
+        raise
+    spans.tell(_ended(intent, traceparent, began))
+    return Result(intent.id, intent.order_id, operation, outcome, traceparent)
+
+
+def _ended(intent: Row[Any], traceparent: str, began: int, error: str | None = None) -> Ended:
+    told = {"order_id": str(intent.order_id), "intent_id": str(intent.id), "attempts": intent.attempts}
+    parent, name = trace.parent(traceparent, intent.traceparent), f"gateway {intent.operation}"
+    return Ended(traceparent, parent, name, Kind.CLIENT, began, time.time_ns(), told, error)
 
 
 def _make(gateway: Gateway, intent: Row[Any], operation: Operation) -> Outcome:
@@ -101,7 +119,7 @@ class Executor:
             try:
                 return self._store() | self._start(threads)
             except DBAPIError as error:
-                log.warning("the database did not answer", reason=str(error))
+                log.warning("the database did not answer", reason=redaction.explain(error))
             self.stop.wait(pause)
         return self._store() | self._start(threads)
 
@@ -143,7 +161,9 @@ class Executor:
                 for each in calls:
                     self._store_calls([each])
             elif isinstance(calls[0], Result):
-                log.exception("a result cannot be stored", order_id=str(calls[0].order_id))
+                ids = {"order_id": str(calls[0].order_id), "intent_id": str(calls[0].intent_id)}
+                trace_id = trace.trace_id(calls[0].traceparent)
+                log.exception("a result cannot be stored", trace_id=trace_id, **ids)
                 seconds = _ASK_AGAIN.most_seconds
                 self._store_calls([Unanswered(calls[0].intent_id, calls[0].order_id, seconds)])
 
@@ -158,10 +178,12 @@ class Executor:
         tell(
             "the gateway's answer is not known",
             order_id=str(intent.order_id),
+            intent_id=str(intent.id),
+            trace_id=trace.trace_id(intent.traceparent),
             operation=intent.operation,
             attempts=intent.attempts,
             asked_again_in_seconds=round(seconds, 1),
-            reason=f"{type(error).__name__}: {error}",
+            reason=redaction.explain(error),
         )
         return Unanswered(intent.id, intent.order_id, seconds)
 
@@ -178,7 +200,7 @@ def listen(url: str, wake: threading.Event, stop: threading.Event) -> None:
                     for _ in listener.notifies(timeout=1.0, stop_after=1):
                         wake.set()
         except psycopg.OperationalError as error:
-            log.warning("wake-ups are lost for now", reason=str(error))
+            log.warning("wake-ups are lost for now", reason=redaction.explain(error))
             stop.wait(1.0)
 
 
@@ -201,6 +223,7 @@ def main() -> None:
     health_bind = environment.bind("HEALTH_BIND")
     environment.check()
     configure("payment-executor")
+    spans.switch_on("payment-executor")
     stop = stop_requested()
     engine = connect_engine(url, process="payment-executor", connections=2)
     name = instance_name("payment-executor")

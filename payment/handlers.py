@@ -6,6 +6,7 @@ and after the executor made the call, its result is stored and told.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from payment import queries
 from payment.gateway import Outcome
 from payment.models import Operation, Status
 from payment.outcomes import PaymentState, answer, came_late, give_back, refunded, settle
+from runtime import logs, trace
 from saga import participant
 
 log = structlog.get_logger(__name__)
@@ -36,12 +38,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the gateway answered to one intent."""
+    """What the gateway answered to one intent, and the traceparent of the span in which we heard of it."""
 
     intent_id: UUID
     order_id: UUID
     operation: Operation
     outcome: Outcome
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,12 @@ def store_results(connection: Connection, results: Sequence[Result]) -> None:
         return
     before = _payments(connection, [r.order_id for r in results])
     after = {r.order_id: settle(before[r.order_id], r.operation, r.outcome) for r in results}
-    _store(connection, after.values())
+    spans = {str(r.order_id): r.traceparent for r in results}
+    with logs.speaking_of(partial(_ids, spans)):
+        _store(connection, after.values())
     _write_ledger(connection, results, before, after)
     told = participant.finish(connection, [_finished(r, after[r.order_id]) for r in results])
-    outbox.write(connection, PAYMENT.name, told)
+    outbox.write(connection, PAYMENT.name, told, spans)
 
 
 def postpone(connection: Connection, executor: str, calls: Sequence[Unanswered]) -> None:
@@ -120,6 +125,11 @@ def postpone(connection: Connection, executor: str, calls: Sequence[Unanswered])
         },
     )
     connection.execute(queries.MARK_UNKNOWN, {"intent_ids": [each.intent_id for each in calls]})
+
+
+def _ids(spans: Mapping[str, str | None], order_id: str) -> dict[str, str]:
+    trace_id = trace.trace_id(spans.get(order_id))
+    return {"trace_id": trace_id} if trace_id else {}
 
 
 def _payments(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, PaymentState]:
@@ -161,6 +171,7 @@ def _request(
                 "order_ids": [command.order_id for command in commands],
                 "epochs": [command.epoch for command in commands],
                 "payment_tokens": list(tokens),
+                "traceparents": [command.traceparent for command in commands],
             },
         )
         connection.execute(queries.WAKE_EXECUTOR)

@@ -68,7 +68,8 @@ class PaymentIntent(Base):
     """A call to the gateway that must be made: written first, made after, its result stored last.
 
     Whoever holds the lease makes the call; a lease that ran out is anybody's. The intent's id is the
-    gateway's idempotency key, and each epoch, a new try, has an intent of its own.
+    gateway's idempotency key, and each epoch, a new try, has an intent of its own. `traceparent` names the
+    span of the command that asks for it.
     """
 
     __tablename__ = "payment_intents"
@@ -98,6 +99,7 @@ class PaymentIntent(Base):
     attempts: Mapped[int] = mapped_column(server_default="0")
     due_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     leased_by: Mapped[str | None]
+    traceparent: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     settled_at: Mapped[datetime | None]
 

@@ -35,11 +35,12 @@ INSERT_REFUNDED = text("""
 """)
 
 INSERT_INTENTS = text("""
-    INSERT INTO payment_intents (order_id, operation, epoch, state, payment_token)
-    SELECT order_id, :operation, epoch, 'REQUESTED', payment_token
+    INSERT INTO payment_intents (order_id, operation, epoch, state, payment_token, traceparent)
+    SELECT order_id, :operation, epoch, 'REQUESTED', payment_token, traceparent
     FROM unnest(
-        CAST(:order_ids AS uuid[]), CAST(:epochs AS bigint[]), CAST(:payment_tokens AS text[])
-    ) AS row (order_id, epoch, payment_token)
+        CAST(:order_ids AS uuid[]), CAST(:epochs AS bigint[]), CAST(:payment_tokens AS text[]),
+        CAST(:traceparents AS text[])
+    ) AS row (order_id, epoch, payment_token, traceparent)
 """)
 
 # A charge that no executor has taken yet. One that is being claimed just now makes us wait for its claim,
@@ -74,7 +75,8 @@ CLAIM_INTENTS = text("""
         SET leased_by = :executor, attempts = intent.attempts + 1,
             due_at = clock_timestamp() + make_interval(secs => :lease_seconds)
         FROM due WHERE intent.id = due.id
-        RETURNING intent.id, intent.order_id, intent.operation, intent.payment_token, intent.attempts
+        RETURNING intent.id, intent.order_id, intent.operation, intent.payment_token, intent.attempts,
+                  intent.traceparent
     )
     SELECT claimed.*, payment.amount, payment.currency, payment.captured, (
         SELECT charge.id FROM payment_intents charge
@@ -97,7 +99,9 @@ FORGET_WEBHOOKS = text("""
     )
 """)
 
-FIND_INTENT = text("SELECT id, order_id, operation FROM payment_intents WHERE id = CAST(:id AS uuid)")
+FIND_INTENT = text("""
+    SELECT id, order_id, operation, traceparent FROM payment_intents WHERE id = CAST(:id AS uuid)
+""")
 
 # Only what nobody settled before us: a late executor finds nothing left to do.
 SETTLE_INTENTS = text("""

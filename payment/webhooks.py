@@ -85,7 +85,9 @@ def take(connection: Connection, webhook_id: str, settled: Settled) -> None:
         log.warning("a webhook names no intent of ours", webhook_id=webhook_id)
         return
     outcome = Outcome(settled.reference, settled.declined)
-    result = handlers.Result(intent.id, intent.order_id, models.Operation(intent.operation), outcome)
+    operation = models.Operation(intent.operation)
+    # The gateway's request is a trace of its own; what it tells belongs to that of the intent.
+    result = handlers.Result(intent.id, intent.order_id, operation, outcome, intent.traceparent)
     handlers.lock_calls(connection, [result])
     handlers.store_results(connection, [result])
 

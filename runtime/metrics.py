@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, gene
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 # When each series was begun is another series each, and nobody's question.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 def exposition() -> bytes:

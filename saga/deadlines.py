@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from messaging.errors import MomentaryFault, is_messages_own
+from runtime import redaction, trace
 from runtime.waiting import Backoff
 from saga import advance, sql
 from saga.heartbeats import STALE_SECONDS
@@ -62,7 +63,7 @@ class Deadlines:
             try:
                 moved = self.turn()
             except (DBAPIError, MomentaryFault) as error:
-                log.warning("the deadlines are looked at again", reason=str(error))
+                log.warning("the deadlines are looked at again", reason=redaction.explain(error))
                 self._stop.wait(_DATABASE.pause(failures))
                 failures += 1
                 continue
@@ -96,7 +97,7 @@ class Deadlines:
             if not is_messages_own(error):
                 raise
             log.exception("a saga cannot be moved", saga_id=str(saga_id))
-            reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
+            reason = redaction.explain(error).splitlines()[0][:500]
             with self._engine.begin() as connection:
                 connection.execute(sql.SET_ASIDE, {"id": saga_id, "reason": reason})
             DEADLINES.labels("set-aside").inc()
@@ -131,5 +132,6 @@ def _happening(orchestrator: Orchestrator, loaded: Loaded) -> Happening | None:
         return None
     again = move.state.cause == loaded.state.cause and move.state.status is not SagaStatus.NEEDS_ATTENTION
     kind = "again" if again else "expired"
-    log.warning("a saga's time has come", saga_id=str(loaded.state.saga_id), kind=kind)
+    trace_id = trace.trace_id(loaded.traceparent)
+    log.warning("a saga's time has come", saga_id=str(loaded.state.saga_id), trace_id=trace_id, kind=kind)
     return Happening.of(loaded, move, kind)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from contracts.messages import CommandParked, Message, Reply
 from messaging import outbox
 from messaging.errors import MessageFault, MomentaryFault
+from runtime import trace
 from saga import advance, records, sql
 from saga.advance import Answer, Move
 from saga.definition import Definition
@@ -27,17 +28,38 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """A saga that is to start: what it is about (as `SagaKind.subjects` reads it), and what is told of it.
+
+    `traceparent` names the span that it starts in.
+    """
+
+    saga_id: UUID
+    subject: Any
+    told: tuple[Message, ...] = ()
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Happening:
-    """What happened to a saga, as its log tells it, and what comes of it (None: it is only noted)."""
+    """What happened to a saga, as its log tells it, and what comes of it (None: it is only noted).
+
+    `traceparent` names the span in which it happened: a message's or a request's, and for the clock, which
+    has none, the one that the saga began in.
+    """
 
     loaded: Loaded
     move: Move | None
     entry: Entry
+    traceparent: str | None
 
     @classmethod
-    def of(cls, loaded: Loaded, move: Move | None, kind: str, **told: Any) -> "Happening":
+    def of(
+        cls, loaded: Loaded, move: Move | None, kind: str, *, traceparent: str | None = None, **told: Any
+    ) -> "Happening":
         status = (move or loaded).state.status
-        return cls(loaded, move, Entry(saga_id=loaded.state.saga_id, kind=kind, status=status, **told))
+        entry = Entry(saga_id=loaded.state.saga_id, kind=kind, status=status, **told)
+        return cls(loaded, move, entry, traceparent or loaded.traceparent)
 
 
 class Orchestrator:
@@ -46,23 +68,24 @@ class Orchestrator:
     def __init__(self, kind: SagaKind) -> None:
         self.kind = kind
 
-    def begin(
-        self,
-        connection: Connection,
-        subjects: Mapping[UUID, Any],
-        now: datetime,
-        told: Sequence[Message] = (),
-    ) -> None:
-        """Start a saga about each subject, on the newest definition: tell `told`, then send first commands.
+    def begin(self, connection: Connection, beginnings: Sequence[Beginning], now: datetime) -> None:
+        """Start sagas on the newest definition: what is told of each, then first commands.
 
-        The subjects are by saga id, as `SagaKind.subjects` reads them; `now` is the database's.
+        `now` is the database's.
         """
-        definition = self.kind.newest
-        moves = [advance.begin(definition, saga_id, now) for saga_id in subjects]
-        records.insert(connection, definition, [move.state for move in moves])
-        loaded = [Loaded(m.state, definition.version, definition.fingerprint, 1, now) for m in moves]
-        began = [Happening.of(each, m, "begun") for each, m in zip(loaded, moves, strict=True)]
-        self._tell(connection, began, subjects, told)
+        definition, traceparents = self.kind.newest, [each.traceparent for each in beginnings]
+        moves = [advance.begin(definition, each.saga_id, now) for each in beginnings]
+        records.insert(connection, definition, [move.state for move in moves], traceparents)
+        began = [
+            Happening.of(
+                Loaded(move.state, definition.version, definition.fingerprint, 1, now, traceparent),
+                move,
+                "begun",
+            )
+            for move, traceparent in zip(moves, traceparents, strict=True)
+        ]
+        subjects = {each.saga_id: each.subject for each in beginnings}
+        self._tell(connection, began, subjects, [message for each in beginnings for message in each.told])
 
     def lock(self, connection: Connection, saga_ids: Sequence[UUID]) -> None:
         """Lock sagas, in sorted order, until the transaction ends."""
@@ -73,10 +96,10 @@ class Orchestrator:
 
         What a saga does not wait for is noted and ignored.
         """
-        loaded = self.read(connection, list(dict.fromkeys(UUID(message.key) for message in messages)))
+        saga_ids = [UUID(message.key) for message in messages]
+        loaded = self.read(connection, list(dict.fromkeys(saga_ids)))
         happenings = []
-        for message in messages:
-            saga_id = UUID(message.key)
+        for saga_id, message in zip(saga_ids, messages, strict=True):
             happening = self._taken(loaded[saga_id], message)
             happenings.append(happening)
             if happening.move:
@@ -124,7 +147,11 @@ class Orchestrator:
 
     def _taken(self, loaded: Loaded, message: Message) -> Happening:
         definition = self.definition(loaded)
-        told: dict[str, Any] = {"message_type": message.type, "event_id": message.event_id}
+        told: dict[str, Any] = {
+            "message_type": message.type,
+            "event_id": message.event_id,
+            "traceparent": message.traceparent,
+        }
         if isinstance(message, Reply) and (route := definition.routes.get(message.type)):
             answer = Answer(route, message.epoch, getattr(message, "reason", None))
             move = advance.take(definition, loaded.state, answer, loaded.now)
@@ -144,11 +171,16 @@ class Orchestrator:
         subjects: Any,
         told: Sequence[Message],
     ) -> None:
-        """Write events and commands to the outbox, and everything to the log."""
+        """Write events and commands to the outbox, and everything to the log.
+
+        What follows from several messages at once goes on in the span of the last that moved the saga: the
+        others alone would not have brought it about.
+        """
         statuses = {h.entry.saga_id: h.entry.status for h in happenings}
+        spans = {str(h.entry.saga_id): h.traceparent for h in happenings if h.move}
         outgoing = [(m, _event(UUID(m.key), statuses[UUID(m.key)])) for m in told]
         outgoing += [command for h in happenings for command in self._commands(h, subjects)]
-        ids = outbox.write(connection, self.kind.service, [message for message, _ in outgoing])
+        ids = outbox.write(connection, self.kind.service, [message for message, _ in outgoing], spans)
         sent = [
             replace(entry, message_type=message.type, event_id=event_id)
             for (message, entry), event_id in zip(outgoing, ids, strict=True)
@@ -181,6 +213,7 @@ def _tell_people(happenings: Sequence[Happening]) -> None:
             log.error(
                 "a saga needs attention",
                 saga_id=str(entry.saga_id),
+                trace_id=trace.trace_id(happening.traceparent),
                 happened=entry.kind,
                 awaits=before.awaits,
                 note=entry.note,

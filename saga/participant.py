@@ -73,8 +73,9 @@ def compensation(act: Act, *, success: type[Reply], nothing: Act) -> Handler:
 
 def finish(connection: Connection, results: Sequence[Result]) -> list[Message]:
     """The answers to what was begun earlier, under the epoch that was asked last. Needs the fences' locks."""
-    fences = _read(connection, [(_saga_id(r.reply), r.step) for r in results])
-    before = [fences[_saga_id(r.reply), r.step] for r in results]
+    places = [(_saga_id(r.reply), r.step) for r in results]
+    fences = _read(connection, places)
+    before = [fences[place] for place in places]
     replies = [_stamp(r.reply, fence.epoch) for r, fence in zip(results, before, strict=True)]
     _store(
         connection,
@@ -98,10 +99,11 @@ def _handler(acts: Mapping[Verdict, Act], success: type[Reply]) -> Handler:
 
 
 def _judge(connection: Connection, commands: Sequence[Command]) -> list[Judged]:
-    fences = _read(connection, [(_saga_id(command), command.step) for command in commands])
+    places = [(_saga_id(command), command.step) for command in commands]
+    fences = _read(connection, places)
     judged = []
-    for command in commands:
-        fence = fences[_saga_id(command), command.step]
+    for command, place in zip(commands, places, strict=True):
+        fence = fences[place]
         verdict = judge(fence, command)
         judged.append(Judged(command, verdict, admit(fence, command, verdict)))
     return judged

@@ -26,10 +26,11 @@ class NotPossible(NeverlostError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who it is, and why; the saga's log keeps both."""
+    """Who it is, and why; the saga's log keeps both. `traceparent` names the span of their request."""
 
     actor: str
     note: str | None = None
+    traceparent: str | None = None
 
 
 def cancel(orchestrator: Orchestrator, connection: Connection, saga_id: UUID, by: By) -> SagaState:

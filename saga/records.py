@@ -21,13 +21,14 @@ class SagaChanged(MomentaryFault):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A saga as it was read, and the database's time then."""
+    """A saga as it was read, and the database's time then. `traceparent` is that of its beginning."""
 
     state: SagaState
     version: int
     fingerprint: str
     revision: int
     now: datetime
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +47,20 @@ class Entry:
     note: str | None = None
 
 
-def insert(connection: Connection, definition: Definition, states: Sequence[SagaState]) -> None:
-    """Store new sagas."""
+def insert(
+    connection: Connection,
+    definition: Definition,
+    states: Sequence[SagaState],
+    traceparents: Sequence[str | None],
+) -> None:
+    """Store new sagas, each with the traceparent of what it began with."""
     connection.execute(
         sql.INSERT_SAGAS,
         {
             "definition": definition.name,
             "version": definition.version,
             "fingerprint": definition.fingerprint,
+            "traceparents": traceparents,
             **_columns(states),
         },
     )
@@ -110,4 +117,4 @@ def _loaded(row: Row[Any]) -> Loaded:
         steps=steps_from_json(row.steps),
         cause=cause_from_json(row.cause),
     )
-    return Loaded(state, row.version, row.fingerprint, row.revision, row.now)
+    return Loaded(state, row.version, row.fingerprint, row.revision, row.now, row.traceparent)

@@ -39,19 +39,21 @@ STORE_FENCES = text("""
 # ── the orchestrator
 
 INSERT_SAGAS = text("""
-    INSERT INTO sagas (id, definition, version, fingerprint, status, awaits, steps, due_at)
-    SELECT id, :definition, :version, :fingerprint, status, string_to_array(awaits, ','), steps::jsonb, due_at
+    INSERT INTO sagas (id, definition, version, fingerprint, status, awaits, steps, due_at, traceparent)
+    SELECT id, :definition, :version, :fingerprint, status, string_to_array(awaits, ','), steps::jsonb,
+           due_at, traceparent
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:awaits AS text[]), CAST(:steps AS text[]),
-        CAST(:due_at AS timestamptz[])
-    ) AS row (id, status, awaits, steps, due_at)
+        CAST(:due_at AS timestamptz[]), CAST(:traceparents AS text[])
+    ) AS row (id, status, awaits, steps, due_at, traceparent)
 """)
 
 # Sorted, so that two workers lock the sagas they share in one order and cannot wait for each other.
 LOCK_SAGAS = text("SELECT 1 FROM sagas WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
 
 READ_SAGAS = text("""
-    SELECT id, definition, version, fingerprint, status, steps, cause, revision, clock_timestamp() AS now
+    SELECT id, definition, version, fingerprint, status, steps, cause, revision, traceparent,
+           clock_timestamp() AS now
     FROM sagas WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 
@@ -166,7 +168,7 @@ LIVE_VERSIONS = text("""
 """)
 
 _SAGA = """
-    SELECT id, definition, version, status, awaits, steps, cause, due_at, created_at, updated_at,
+    SELECT id, definition, version, status, awaits, steps, cause, due_at, traceparent, created_at, updated_at,
            extract(epoch FROM clock_timestamp() - updated_at)::float8 AS waiting_seconds
     FROM sagas
 """

@@ -52,6 +52,8 @@ sagas = Table(
     Column("cause", JSONB),
     Column("due_at", TIMESTAMP(timezone=True)),
     Column("revision", BigInteger, nullable=False, server_default="1"),
+    # Of the span that it began in: what the clock brings about goes on in that trace.
+    Column("traceparent", Text),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=_NOW),
     Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=_NOW),
     Index("ix_sagas_due", "due_at", postgresql_where="due_at IS NOT NULL"),

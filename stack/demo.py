@@ -182,6 +182,8 @@ def lines(journey: Journey, mark: str) -> list[str]:
     """What is known of an order: how it went on, each hop, and in the end money and stock."""
     path = " → ".join(f"{status} {ms} ms" for status, ms in journey.path)
     told = [f"{mark} {journey.case.title}  ({journey.order_id})", f"    {path}"]
+    # Where the customer changes his mind, a second request takes part.
+    told += [f"    trace {trace_id}" for trace_id in dict.fromkeys(hop.trace_id for hop in journey.hops)]
     told += [f"    {hop}" for hop in journey.hops]
     if payment := journey.payment:
         money = f"captured {payment['captured']}, refunded {payment['refunded']} {payment['currency']}"

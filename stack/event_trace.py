@@ -13,6 +13,7 @@ from audit.trace import Event
 from contracts.services import AUDITOR_ROLE, ORDER, SERVICES, Service
 from runtime.database import connect_engine
 from runtime.errors import WaitedTooLong
+from runtime.trace import trace_id
 from runtime.waiting import until
 from stack.layout import Layout
 
@@ -21,11 +22,15 @@ ARRIVED_SECONDS_MAX = 10
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One event's way to one reader (None: the event is for the public), in ms since the order came."""
+    """One event's way to one reader (None: the event is for the public), in ms since the order came.
+
+    `trace_id` is of the request that it comes from: the order's, or one that changed the order's way.
+    """
 
     event: str
     writer: str
     written_ms: int
+    trace_id: str | None
     reader: str | None = None
     received_ms: int | None = None
 
@@ -79,11 +84,11 @@ def _read(engines: dict[str, Engine], order_id: UUID) -> list[Hop]:
 
 
 def _hops(event: Event, began: datetime) -> Iterator[Hop]:
-    written = _ms(event.written_at, began)
+    told = (event.type, event.writer, _ms(event.written_at, began), trace_id(event.traceparent))
     for seen in event.seen:
-        yield Hop(event.type, event.writer, written, seen.reader, _ms(seen.at, began) if seen.at else None)
+        yield Hop(*told, seen.reader, _ms(seen.at, began) if seen.at else None)
     if not event.seen:
-        yield Hop(event.type, event.writer, written)
+        yield Hop(*told)
 
 
 def _ms(moment: datetime, began: datetime) -> int:

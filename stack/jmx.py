@@ -1,9 +1,9 @@
 """Figures of the JVMs for Prometheus: an agent in each, only where they are wished for.
 
-It costs each JVM memory and a part of its start; see docs/decisions/0017-metrics.md.
+It costs each JVM memory and a part of its start; see docs/decisions/0018-metrics.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from connect import jars
@@ -14,9 +14,13 @@ RULES = ROOT / "monitor" / "jmx"
 
 def added(layout: Layout) -> Layout:
     """The layout with an agent in each of its JVMs."""
-    known = layout.jvm_flags
-    flags = {name: (*known.get(name, ()), flag) for name, flag in _agents(layout)}
+    flags = {name: (*_reading(layout.jvm_flags.get(name, ())), agent) for name, agent in _agents(layout)}
     return replace(layout, jvm_flags=flags)
+
+
+def _reading(flags: Iterable[str]) -> Iterator[str]:
+    """Without the one that writes an archive of classes: a JVM with an agent writes none."""
+    return (flag for flag in flags if not flag.startswith("-XX:ArchiveClassesAtExit"))
 
 
 def _agents(layout: Layout) -> Iterator[tuple[str, str]]:

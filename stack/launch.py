@@ -15,6 +15,7 @@ from tempfile import mkdtemp
 
 from rich.console import Console
 
+from runtime import spans
 from runtime.waiting import until
 from stack import (
     class_archive,
@@ -73,6 +74,7 @@ class Wish:
             stock_failure_rate=self.failure_rate,
             order_deadline_seconds=self.deadline_seconds,
             rate_limit=options.rate_limit(),
+            otlp_endpoint=spans.endpoint(),
             detour=self.detour,
             local_gateway=self.local_gateway,
         )
@@ -94,6 +96,7 @@ def prepare(wish: Wish, console: Console) -> None:
     wish.state.mkdir(parents=True, exist_ok=True)
     disk.check(wish.state)
     options.rate_limit()
+    spans.endpoint()
     _check_ports(wish)
     fetching.fetch(console)
     layout = Layout(state=wish.state)

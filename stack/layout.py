@@ -40,6 +40,7 @@ class Layout:
     stock_failure_rate: float = 0.0
     order_deadline_seconds: int = DEADLINE_SECONDS
     rate_limit: str = "off"
+    otlp_endpoint: str = ""  # where the services send their spans, if anywhere
     # Clients reach the brokers, and brokers one another, through a proxy that can make the network bad.
     detour: bool = False
     # The gateway is in the executor's process, and has no node: for benchmarks of the way of an order.

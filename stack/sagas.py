@@ -55,6 +55,7 @@ def show_command(order_id: str, as_json: bool, state: Path) -> None:
         click.echo(json.dumps(saga))
         return
     click.echo(_line(saga))
+    click.echo(f"    trace {saga['trace_id'] or 'not known'}")
     for entry in saga["entries"]:
         click.echo(f"    {entry_line(entry)}")
 

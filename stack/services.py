@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from contracts.services import AUDITOR_ROLE, INVENTORY, ORDER, PAYMENT, SERVICES, Service
+from runtime import spans
 from stack import credentials
 from stack.layout import Layout
 from stack.node import Answers, Kind, Node
@@ -78,6 +79,7 @@ def _api(layout: Layout, service: Service) -> Node:
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             **database(layout, service),
             **patience(layout, service),
+            **_collector(layout),
             **limits,
             **(_webhook_secret(layout) if service is PAYMENT else {}),
         },
@@ -110,8 +112,14 @@ def _worker(layout: Layout, service: Service) -> Node:
             **database(layout, service),
             **failures,
             **patience(layout, service),
+            **_collector(layout),
         },
     )
+
+
+def _collector(layout: Layout) -> dict[str, str]:
+    """Where spans go, for every process that has some."""
+    return {spans.ENDPOINT: layout.otlp_endpoint}
 
 
 def patience(layout: Layout, service: Service) -> dict[str, str]:
@@ -136,6 +144,7 @@ def _executor(layout: Layout) -> Node:
             "HEALTH_BIND": layout.address(name),
             "GATEWAY_URL": layout.gateway_url,
             **(_failures(layout) if layout.local_gateway else {}),
+            **_collector(layout),
             **database(layout, PAYMENT),
         },
     )

@@ -85,7 +85,7 @@ class AuditedSystem:
 
     def write(self, service, *messages):
         with self.apps[service].begin() as connection:
-            ids = outbox.write(connection, service, messages)
+            ids = outbox.write(connection, service, messages, {})
         return self.rows(service, ids)
 
     def rows(self, service, ids):

@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 CHROMIUM = "/usr/bin/chromium"
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 SERIOUS = {"serious", "critical"}
-WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 860}
+WIDE, NARROW = {"width": 1280, "height": 760}, {"width": 400, "height": 860}
 
 
 @contextmanager

@@ -38,9 +38,9 @@ class RunningSystem:
         response.raise_for_status()
         return response.json()
 
-    def place(self, sku: str = "PIZZA", quantity: int = 1, token: str = "tok_ok") -> str:
+    def place(self, sku: str = "PIZZA", quantity: int = 1, token: str = "tok_ok", **headers: str) -> str:
         body = {"items": [{"sku": sku, "quantity": quantity}], "payment_token": token}
-        response = self.post("/orders", body)
+        response = self.post("/orders", body, headers=headers)
         assert response.status_code == 201, response.text
         return response.json()["order_id"]
 

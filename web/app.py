@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Flask
 from sqlalchemy import URL, Engine
 
+from runtime import spans
 from runtime.database import connect_engine, database_url
 from runtime.environment import Environment
 from runtime.logs import configure
@@ -16,6 +17,7 @@ from web.operator import TOKEN_KEY
 from web.preferences import WAITERS_MAX
 from web.problems import answer_with_problems
 from web.rate_limit import FORM, RateLimit, parse_rate_limit, tell_limits
+from web.tracing import follow_traces
 from web.validation import BODY_BYTES_MAX
 
 CONNECTIONS = 16
@@ -44,8 +46,9 @@ class WebSettings:
 
 
 def open_database(service: str, settings: WebSettings) -> Engine:
-    """The service's engine; also sets the process's logs up."""
+    """The service's engine; also sets the process's logs and spans up."""
     configure(service)
+    spans.switch_on(service)
     return connect_engine(settings.database, process=service, connections=CONNECTIONS)
 
 
@@ -56,6 +59,7 @@ def service_app(service: str, settings: WebSettings, engine: Engine, routes: Blu
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.config[TOKEN_KEY] = settings.operator_token
     app.extensions["engine"] = engine
+    follow_traces(app)
     answer_with_problems(app)
     app.after_request(tell_limits)
     measure_requests(app)

@@ -60,8 +60,6 @@ _QUOTED = re.compile(r'"((?:[!#-\[\]-~]|\\["\\]){1,255})"')
 Name = tuple[str, str, str]
 Wanted = TypeVar("Wanted")
 Outcome = Answer | Problem
-# Given what several requests want, in the caller's transaction; an outcome for each, in their order.
-Act = Callable[[Connection, Sequence[Wanted]], Sequence[Outcome]]
 
 
 @dataclass(frozen=True)
@@ -85,10 +83,15 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Asked(Generic[Wanted]):
-    """What one request wants, and the key it carries."""
+    """What one request wants, the key it carries, and the span that it is."""
 
     attempt: Attempt | None
     wanted: Wanted
+    traceparent: str
+
+
+# Given what several requests want, in the caller's transaction; an outcome for each, in their order.
+Act = Callable[[Connection, Sequence[Asked[Wanted]]], Sequence[Outcome]]
 
 
 def read_attempt(wanted: RequestModel | None) -> Attempt | None:
@@ -172,7 +175,7 @@ def _answer(connection: Connection, asked: Sequence[Asked[Wanted]], act: Act[Wan
     used = [attempt for attempt in attempts if attempt not in claims]
     replays = _replays(connection, used) if used else {}
     fresh = [each for each in asked if each.attempt not in replays]
-    acted = act(connection, [each.wanted for each in fresh]) if fresh else ()
+    acted = act(connection, fresh) if fresh else ()
     done = [
         (each.attempt, _dated(outcome, claims.get(each.attempt)))
         for each, outcome in zip(fresh, acted, strict=True)

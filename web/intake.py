@@ -19,6 +19,7 @@ from web.idempotency import KEYED, Act, Asked, Outcome
 from web.load import SHED, Load, WalPressure
 from web.problems import Problem
 from web.rate_limit import LIMITED, Limiter, RateLimit
+from web.tracing import current
 from web.validation import RequestModel, read_body
 
 # A request that is answered alone holds a connection, and may wait in it for its twin. Half of them are left
@@ -69,7 +70,7 @@ class Route(Generic[Wanted]):
         if limited and idempotency.HEADER not in request.headers:
             raise limited
         wanted = read_body(self._model)
-        asked = Asked(idempotency.read_attempt(wanted), wanted)
+        asked = Asked(idempotency.read_attempt(wanted), wanted, current())
         with self._intake.load.admission() as overloaded:
             outcome = self._refused(asked, limited or overloaded) or self._answer(asked)
         if isinstance(outcome, Problem):

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from runtime import redaction
 from web import sql
 from web.operations import Trait
 from web.problems import Problem
@@ -53,7 +54,7 @@ class WalPressure:
             with self._engine.connect() as connection:
                 share: float | None = connection.execute(sql.WAL_SHARE).scalar()
         except SQLAlchemyError as error:
-            log.warning("held-back WAL is not known", reason=str(error))
+            log.warning("held-back WAL is not known", reason=redaction.explain(error))
             return None
         return share
 

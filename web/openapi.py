@@ -11,6 +11,7 @@ from werkzeug.routing import Rule
 
 from web.operations import RETRY_AFTER, Header, Operation, promise_of
 from web.shapes import ProblemDetails
+from web.tracing import TRACED
 
 Json = dict[str, Any]
 
@@ -143,7 +144,7 @@ def _with_headers(operation: Operation, status: int, *more: Header) -> Json:
 
 
 def _headers(operation: Operation, side: str) -> Iterator[Header]:
-    for trait in operation.traits:
+    for trait in (*operation.traits, TRACED):
         yield from getattr(trait, side)
 
 

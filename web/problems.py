@@ -12,6 +12,7 @@ from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
+from runtime import redaction
 from runtime.errors import NeverlostError
 
 log = structlog.get_logger(__name__)
@@ -100,7 +101,7 @@ def _answer_http(error: HTTPException) -> Response:
 
 
 def _answer_unavailable(error: Exception) -> Response:
-    log.warning("the database did not answer", path=request.path, reason=str(error))
+    log.warning("the database did not answer", path=request.path, reason=redaction.explain(error))
     detail = "The database is not available; nothing was changed, or it is not known. Try again."
     return _answer(Problem(503, detail, headers={"Retry-After": "2"}))
 

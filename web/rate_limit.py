@@ -13,6 +13,7 @@ from flask import Response, g
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from runtime import redaction
 from web import sql
 from web.callers import caller
 from web.operations import Header, Trait
@@ -126,7 +127,7 @@ class Limiter:
             with self._engine.connect() as connection:
                 row = connection.execute(sql.SPEND_REQUEST, spent).first()
         except SQLAlchemyError as error:
-            log.warning("request not counted, and let through", reason=str(error))
+            log.warning("request not counted, and let through", reason=redaction.explain(error))
             return None
         # No row: since our statement began, another request of the client was counted and was the last.
         return Decision(row.allowed, row.ahead) if row else Decision(allowed=False, ahead=limit.tolerance)

@@ -146,7 +146,7 @@ def key_is_kept_after_the_order():
             if not dies():
                 return answer_group(engine, asked, act)
             with engine.begin() as connection:
-                act(connection, [each.wanted for each in asked])
+                act(connection, asked)
             return end()
 
         return split

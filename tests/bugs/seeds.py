@@ -60,10 +60,10 @@ def event_is_forgotten():
     forgets = every(5)
 
     def make(write):
-        def forgetful(connection, service, messages):
+        def forgetful(connection, service, messages, spans):
             if not messages or not forgets():
-                return write(connection, service, messages)
-            return [*write(connection, service, messages[:-1]), uuid.uuid4()]
+                return write(connection, service, messages, spans)
+            return [*write(connection, service, messages[:-1], spans), uuid.uuid4()]
 
         return forgetful
 
@@ -75,9 +75,9 @@ def event_outlives_its_order():
     fails = every(6)
 
     def make(write):
-        def early(connection, service, messages):
+        def early(connection, service, *what):
             with connection.engine.begin() as other:
-                ids = write(other, service, messages)
+                ids = write(other, service, *what)
             if fails():
                 raise RuntimeError("too late to take the event back")
             return ids
@@ -96,7 +96,7 @@ def answered_before_commit():
             if not fails():
                 return answer_group(engine, asked, act)
             with engine.connect() as connection:
-                return act(connection, [each.wanted for each in asked])  # What nobody commits is rolled back.
+                return act(connection, asked)  # What nobody commits is rolled back.
 
         return hasty
 

@@ -13,7 +13,7 @@ from stack.ports import HOST, JMX
 
 PROMETHEUS = Path(__file__).parents[2] / "monitor" / "prometheus"
 LAYOUT = Layout(state=Path("/state"))
-TELLING = {Kind.API, Kind.WORKER, Kind.SUPERVISOR, Kind.AUDITOR, Kind.MONITOR}
+TELLING = {Kind.API, Kind.WORKER, Kind.SUPERVISOR, Kind.AUDITOR, Kind.MONITOR, Kind.DASHBOARD}
 NODES = {node.name: node for node in topology.nodes(LAYOUT)}
 PORTS = {name: node.port for name, node in NODES.items() if node.kind in TELLING}
 JVMS = {name.removesuffix("-jmx"): port for name, port in JMX.items()}

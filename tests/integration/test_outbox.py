@@ -25,7 +25,7 @@ def test_outside_a_transaction_nothing_is_written(engine_of):
     engine = engine_of("order")
 
     with engine.connect() as connection, pytest.raises(OutsideTransaction):
-        outbox.write(connection, "order", [reserve()])
+        outbox.write(connection, "order", [reserve()], {})
 
 
 def test_a_connection_that_commits_by_itself_is_refused(engine_of):
@@ -34,14 +34,14 @@ def test_a_connection_that_commits_by_itself_is_refused(engine_of):
     with engine.begin() as connection:
         connection.execute(text("SELECT 1"))
         with pytest.raises(OutsideTransaction):
-            outbox.write(connection, "order", [reserve()])
+            outbox.write(connection, "order", [reserve()], {})
 
 
 def test_the_bytes_and_the_order_are_kept(engine_of):
     messages = [charge(amount=n) for n in range(1, 20)]
 
     with engine_of("order").begin() as connection:
-        ids = outbox.write(connection, "order", messages)
+        ids = outbox.write(connection, "order", messages, {})
 
     written = rows(engine_of)
     assert [row.id for row in written] == ids
@@ -56,8 +56,8 @@ def test_each_key_is_numbered_by_itself_without_a_gap(engine_of):
     more = [OrderCompleted(order_id=first.order_id), OrderCompleted(order_id=first.order_id)]
 
     with engine_of("order").begin() as connection:
-        ids = outbox.write(connection, "order", [first, second, more[0]])
-        ids += outbox.write(connection, "order", [more[1]])
+        ids = outbox.write(connection, "order", [first, second, more[0]], {})
+        ids += outbox.write(connection, "order", [more[1]], {})
 
     assert [(row.aggregateid, row.sequence) for row in rows(engine_of)] == [
         (first.key, 1),
@@ -71,10 +71,10 @@ def test_each_key_is_numbered_by_itself_without_a_gap(engine_of):
 def test_what_is_rolled_back_uses_up_no_number(engine_of):
     command, engine = charge(), engine_of("order")
     with engine.connect() as connection:
-        outbox.write(connection.begin().connection, "order", [command])
+        outbox.write(connection.begin().connection, "order", [command], {})
 
     with engine.begin() as connection:
-        outbox.write(connection, "order", [command])
+        outbox.write(connection, "order", [command], {})
 
     assert [row.sequence for row in rows(engine_of)] == [1]
 
@@ -85,7 +85,7 @@ def test_two_who_write_for_one_key_at_once_get_numbers_one_after_the_other(engin
     def write():
         for _ in range(20):
             with engine.begin() as connection:
-                outbox.write(connection, "order", [command])
+                outbox.write(connection, "order", [command], {})
 
     writers = [threading.Thread(target=write) for _ in range(3)]
     for writer in writers:

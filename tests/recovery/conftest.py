@@ -1,4 +1,5 @@
-"""A stack whose slots hold back very little WAL, so that one can be lost here, and whose network can be bad.
+"""A stack whose slots hold back very little WAL, so that one can be lost here, and whose network can be bad;
+its JVMs tell of themselves.
 
 It is of its own: what is sent again in these tests breaks the order that others rely on.
 """
@@ -19,7 +20,7 @@ from tests.throwaway import thrown_away
 def system():
     with (
         launch.temporary("recovery", detour=True) as wish,
-        thrown_away(replace(wish, slot_wal_keep_mb=SLOT_KEEP_MB)),
+        thrown_away(replace(wish, slot_wal_keep_mb=SLOT_KEEP_MB, jmx=True)),
         closing(RunningSystem(Layout(state=wish.state, port_offset=wish.port_offset))) as running,
     ):
         yield running

@@ -4,17 +4,19 @@ import json
 from contextlib import closing
 
 import pytest
+import requests
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from sqlalchemy import create_engine, text
 
 from connect import facts
-from contracts.services import INVENTORY, ORDER, PAYMENT
+from contracts.services import INVENTORY, ORDER, PAYMENT, SERVICES
 from contracts.topics import ALL_TOPICS
 from runtime.waiting import until
 from stack import audits, launch, recovery
-from stack.layout import Layout
+from stack.layout import BROKERS, CONNECT_WORKERS, Layout
 from stack.prey import database, relays_of
 from tests.running_system import RunningSystem
 
@@ -40,6 +42,31 @@ def superuser(system):
 @pytest.fixture(scope="module")
 def kafka(system):
     return AdminClient({"bootstrap.servers": system.layout.bootstrap_servers})
+
+
+def told_by_jvms(system, names):
+    """What agents tell of each JVM: values by the JVM, the name and the values of the labels."""
+    found = {}
+    for name in names:
+        page = requests.get(f"{system.layout.url(f'{name}-jmx')}/metrics", timeout=20).text
+        for family in text_string_to_metric_families(page):
+            found |= {(name, each.name, *each.labels.values()): each.value for each in family.samples}
+    return found
+
+
+def test_jvms_tell_what_the_rules_in_monitor_jmx_name(system):
+    brokers, workers = told_by_jvms(system, BROKERS), told_by_jvms(system, CONNECT_WORKERS)
+
+    for name in BROKERS:
+        assert brokers[(name, "kafka_under_replicated_partitions")] >= 0
+        assert brokers[(name, "kafka_offline_partitions")] == 0
+        assert 0 < brokers[(name, "jvm_heap_used_bytes")] < brokers[(name, "jvm_heap_max_bytes")]
+    assert sum(brokers[(name, "kafka_active_controllers")] for name in BROKERS) == 1
+    for service in SERVICES:
+        lag = ("debezium_source_lag_seconds", service.name)
+        running = ("connect_tasks_running", service.connector)
+        assert [told for told in workers if told[1:] == lag]
+        assert max(value for told, value in workers.items() if told[1:] == running) == 1
 
 
 # Several at once, on different relays, as a bad day brings them; each alone takes too long for every change.

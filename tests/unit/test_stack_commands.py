@@ -39,9 +39,9 @@ def test_whatever_only_reads_can_be_read_by_a_program(path):
 
 def a_journey() -> Journey:
     hops = [
-        Hop("payment.charge.v1", "order", 0, "payment", 308),
-        Hop("inventory.reserve.v1", "order", 0, "inventory"),
-        Hop("order.created.v1", "order", 0),
+        Hop("payment.charge.v1", "order", 0, "a1", "payment", 308),
+        Hop("inventory.reserve.v1", "order", 0, "a1", "inventory"),
+        Hop("order.created.v1", "order", 0, "a1"),
     ]
     return Journey(Case("a pizza"), "one", 0.0, [("PENDING", 25)], hops=hops)
 
@@ -50,6 +50,7 @@ def test_an_order_under_way_shows_what_was_not_received_yet():
     assert lines(a_journey(), "…") == [
         "… a pizza  (one)",
         "    PENDING 25 ms",
+        "    trace a1",
         "        0 ms  order      payment.charge.v1     → payment after 308 ms",
         "        0 ms  order      inventory.reserve.v1  → inventory, not yet",
         "        0 ms  order      order.created.v1      → everybody",

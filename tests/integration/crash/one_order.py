@@ -24,7 +24,7 @@ from web.app import WebSettings
 
 CONSUMERS = {each.service: each for each in (order.consumer(), payment.consumer(), inventory.consumer())}
 WRITTEN = text("""
-    SELECT id, type, topic, aggregateid, payload::text AS payload, source FROM outbox
+    SELECT id, type, topic, aggregateid, payload::text AS payload, source, traceparent FROM outbox
     WHERE aggregateid = :key ORDER BY id
 """)
 LEASES_END = text("UPDATE payment_intents SET due_at = clock_timestamp() WHERE state = 'REQUESTED'")
@@ -142,5 +142,10 @@ def _delivery(row: Any, place: int) -> Delivery:
         offset=place,
         key=row.aggregateid,
         value=row.payload.encode(),
-        headers={"ce_id": str(row.id), "ce_type": row.type, "ce_source": row.source},
+        headers={
+            "ce_id": str(row.id),
+            "ce_type": row.type,
+            "ce_source": row.source,
+            "traceparent": row.traceparent,
+        },
     )

@@ -131,6 +131,7 @@ class Stage:
         assert saga == [("COMPLETED" if status == "COMPLETED" else "COMPENSATED", [])]
         for service in SERVICES:
             self.check_messages(service.name, order_id)
+        assert len(self.traces(order_id)) == 1
         self.check_fences(order_id, status)
         total = self.rows("order", "SELECT total_amount FROM orders WHERE id = :id", id=order_id)[0][0]
         good = status == "COMPLETED"
@@ -159,6 +160,11 @@ class Stage:
             for reader in READERS[topic]:
                 seen = "SELECT count(*) FROM inbox WHERE event_id = :id"
                 assert self.rows(reader, seen, id=event_id) == [(1,)], f"{reader} did not see {event_id}"
+
+    def traces(self, order_id):
+        """The traces that the order's events belong to, whoever wrote them and after how many tries."""
+        named = "SELECT split_part(traceparent, '-', 2) FROM outbox WHERE aggregateid = :id"
+        return {row for service in SERVICES for row in self.rows(service.name, named, id=order_id)}
 
     def check_fences(self, order_id, status):
         """S14: each step was done or refused, and undone where it had to be."""
