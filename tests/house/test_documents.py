@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from contracts.services import DUTIES, SERVICE, SERVICES
+from stack.layout import DEFAULT_STATE
+from stack.record import Phase, StackRecord
+from stack.status import where_to_look
+from tests.transcripts import steps
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -48,6 +52,15 @@ def test_every_document_can_be_found_from_the_index():
             waiting += [(page.parent / each).resolve() for each in links if "://" not in each]
 
     assert set(DOCS.rglob("*.md")) <= found
+
+
+def test_the_tutorial_shows_the_addresses_that_a_start_tells():
+    [shown] = [step.shown for step in steps(DOCS / "tutorial.md") if step.command == "./run up"]
+    start = StackRecord(parent=1, phase=Phase.READY, port_offset=0)
+
+    told = where_to_look(start, DEFAULT_STATE).splitlines()
+
+    assert [line for line in shown[1:] if line not in told] == []
 
 
 # ── what how-tos name is there
