@@ -53,16 +53,15 @@ class Arrival:
 class Cluster:
     """Questions to the brokers that no consumer answers."""
 
-    def __init__(self, servers: Sequence[str], seconds_max: float = SECONDS_MAX) -> None:
+    def __init__(self, servers: Sequence[str]) -> None:
         self._admin = AdminClient({"bootstrap.servers": ",".join(servers)})
-        self._seconds = seconds_max
 
     def topic_ids(self) -> dict[str, str]:
         """Kafka's own id of each topic that is there."""
-        asked = self._admin.describe_topics(TopicCollection(list(TOPICS)), request_timeout=self._seconds)
+        asked = self._admin.describe_topics(TopicCollection(list(TOPICS)), request_timeout=SECONDS_MAX)
         found = {}
         for name, answer in asked.items():
-            if (error := answer.exception(self._seconds)) is None:
+            if (error := answer.exception(SECONDS_MAX)) is None:
                 found[name] = str(answer.result().topic_id)
             elif not _is_missing(error):
                 raise TopicsUnreadable(f"topic {name}: {error}")
@@ -78,15 +77,15 @@ class Cluster:
 
     def _offsets(self, places: Iterable[Place], which: Any) -> dict[Place, int]:
         wanted = {TopicPartition(*place): which for place in places}
-        asked = self._admin.list_offsets(wanted, request_timeout=self._seconds) if wanted else {}
-        return {(at.topic, at.partition): answer.result(self._seconds).offset for at, answer in asked.items()}
+        asked = self._admin.list_offsets(wanted, request_timeout=SECONDS_MAX) if wanted else {}
+        return {(at.topic, at.partition): answer.result(SECONDS_MAX).offset for at, answer in asked.items()}
 
     def positions(self, group: str) -> dict[Place, int]:
         """How far a consumer group has committed."""
         asked = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=self._seconds
+            [ConsumerGroupTopicPartitions(group)], request_timeout=SECONDS_MAX
         )
-        answer = asked[group].result(self._seconds)
+        answer = asked[group].result(SECONDS_MAX)
         return {(at.topic, at.partition): at.offset for at in answer.topic_partitions if at.offset >= 0}
 
 

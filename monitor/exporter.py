@@ -1,5 +1,6 @@
 """The exporter: `python -m monitor.exporter`. Serves what is read of the whole system to Prometheus."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +59,8 @@ def main() -> None:
     bind = environment.bind("HEALTH_BIND")
     environment.check()
     configure("exporter")
+    # Brokers that are away are told by a figure, and not by twenty lines at each reading.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     stop = stop_requested()
     reader = Reader(access, "exporter")
     exporter = Exporter(reader.take)

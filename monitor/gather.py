@@ -18,7 +18,6 @@ from requests import RequestException
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from audit.topics import Cluster
 from connect.client import ConnectClient
 from contracts.services import ORDER, PAYMENT, SERVICES, Service
 from doctor.facts import Silence
@@ -75,7 +74,7 @@ class Reader:
         self._engines = {service: engine(url) for service, url in access.databases.items()}
         self._fillings = {service: Filling() for service in access.databases}
         self._client = ConnectClient(access.connect_urls, timeout_seconds=2, retries=_ONE_TRY)
-        self._cluster = Cluster(access.servers, seconds_max=3)
+        self._servers = access.servers
         self._asked: dict[str, Future[Any]] = {}
 
     def take(self) -> Readings:
@@ -114,7 +113,7 @@ class Reader:
             "sagas": partial(ask_postgres.sagas, self._engines[ORDER]),
             "intents": partial(ask_postgres.intents, self._engines[PAYMENT]),
             "connect": partial(ask_connect.connect, self._client),
-            "kafka": partial(ask_kafka.lag, self._cluster),
+            "kafka": partial(ask_kafka.ask, self._servers),
         }
 
     def _answer(self, source: str) -> Any:

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from kafka import TopicPartition
 
 from connect.client import ConnectClient
 from monitor import ask_connect, ask_kafka
@@ -85,14 +86,21 @@ def test_a_worker_that_is_rebalancing_answers_and_tells_nothing():
     assert (told.workers, told.connectors) == ({url: True}, None)
 
 
+def at(offset):
+    """A place in a partition, as Kafka's client gives it."""
+    return SimpleNamespace(offset=offset)
+
+
 def test_lag_is_what_lies_between_a_group_and_the_ends_of_what_it_must_see():
     positions = {
-        "payment": {("payment-commands", 0): 7, ("payment-commands", 1): 4},
-        "order": {("payment-commands", 0): 100},
+        "payment": {
+            TopicPartition("payment-commands", n): at(offset) for n, offset in ((0, 7), (1, 4), (2, -1))
+        },
+        "order": {TopicPartition("payment-commands", 0): at(100)},
     }
     cluster = SimpleNamespace(
-        positions=lambda group: positions.get(group, {}),
-        ends=lambda places: dict.fromkeys(places, 5),
+        list_group_offsets=lambda group: {group: positions.get(group, {})},
+        list_partition_offsets=lambda places: {place: at(5) for place in places},
     )
 
     lag = ask_kafka.lag(cluster)
