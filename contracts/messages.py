@@ -40,7 +40,7 @@ class Message(BaseModel):
     def delivered(cls, value: str | bytes, event_id: UUID | None, traceparent: str) -> Self:
         """The message in a record's value, with what it came under. Raises ValidationError."""
         message = cls.model_validate_json(value)
-        message._delivered = (event_id, traceparent)  # noqa: SLF001 - our own
+        (message.__pydantic_private__ or {})["_delivered"] = (event_id, traceparent)
         return message
 
     def _under(self) -> tuple[UUID | None, str | None]:

@@ -178,7 +178,7 @@ class Orchestrator:
         """
         statuses = {h.entry.saga_id: h.entry.status for h in happenings}
         spans = {str(h.entry.saga_id): h.traceparent for h in happenings if h.move}
-        outgoing = [(m, _event(UUID(m.key), statuses[UUID(m.key)])) for m in told]
+        outgoing = [(m, _event(i, statuses[i])) for m, i in ((m, UUID(m.key)) for m in told)]
         outgoing += [command for h in happenings for command in self._commands(h, subjects)]
         ids = outbox.write(connection, self.kind.service, [message for message, _ in outgoing], spans)
         sent = [

@@ -17,13 +17,13 @@ from runtime.spans import Ended, Kind
 from web.operations import Header, Trait
 
 TRACED = Trait(
-    asks=(
+    answers=(
         Header(
-            "traceparent",
-            "The trace that the request belongs to (W3C Trace Context); one that is no good is ignored.",
+            "traceresponse",
+            "The trace that the request was taken into (W3C Trace Context): that of its `traceparent`, where"
+            " it had one that is good.",
         ),
     ),
-    answers=(Header("traceresponse", "The trace that it was taken into, in the form of `traceparent`."),),
 )
 
 _IDS = ("order_id", "saga_id")
