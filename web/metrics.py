@@ -31,7 +31,7 @@ def measure_requests(app: Flask) -> None:
 
 
 def _begin() -> None:
-    g.began = time.perf_counter()
+    g.clock_began = time.perf_counter()
 
 
 def _count(response: Response) -> Response:
@@ -41,5 +41,5 @@ def _count(response: Response) -> Response:
     labels = (current_app.name, route, method)
     REQUESTS.labels(*labels, f"{response.status_code // 100}xx").inc()
     if "Preference-Applied" not in response.headers:
-        REQUEST_SECONDS.labels(*labels).observe(time.perf_counter() - g.began)
+        REQUEST_SECONDS.labels(*labels).observe(time.perf_counter() - g.clock_began)
     return response
