@@ -10,17 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from confluent_kafka import (
-    Consumer,
-    ConsumerGroupTopicPartitions,
-    KafkaError,
-    TopicCollection,
-    TopicPartition,
-)
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from audit.digest import of_record
-from contracts.topics import CANARY, MESSAGE_TOPICS
+from contracts.topics import CANARY, MESSAGE_TOPICS, read_by
 from runtime.errors import NeverlostError
 
 TOPICS = tuple(topic.name for topic in (*MESSAGE_TOPICS, CANARY))
@@ -54,7 +48,8 @@ class Cluster:
     """Questions to the brokers that no consumer answers."""
 
     def __init__(self, servers: Sequence[str]) -> None:
-        self._admin = AdminClient({"bootstrap.servers": ",".join(servers)})
+        self._servers = ",".join(servers)
+        self._admin = AdminClient({"bootstrap.servers": self._servers})
 
     def topic_ids(self) -> dict[str, str]:
         """Kafka's own id of each topic that is there."""
@@ -81,12 +76,21 @@ class Cluster:
         return {(at.topic, at.partition): answer.result(SECONDS_MAX).offset for at, answer in asked.items()}
 
     def positions(self, group: str) -> dict[Place, int]:
-        """How far a consumer group has committed."""
-        asked = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=SECONDS_MAX
-        )
-        answer = asked[group].result(SECONDS_MAX)
-        return {(at.topic, at.partition): at.offset for at in answer.topic_partitions if at.offset >= 0}
+        """How far a consumer group has committed, in the topics that it must see; without joining it.
+
+        Not by the admin client: its question for a group has ended the process, after a time-out.
+        """
+        consumer = Consumer({"bootstrap.servers": self._servers, "group.id": group})
+        try:
+            found = consumer.committed(_partitions(group), timeout=SECONDS_MAX)
+        finally:
+            consumer.close()
+        return {(at.topic, at.partition): at.offset for at in found if at.offset != OFFSET_INVALID}
+
+
+def _partitions(group: str) -> list[TopicPartition]:
+    partitions = {topic.name: topic.partitions for topic in MESSAGE_TOPICS}
+    return [TopicPartition(name, number) for name in read_by(group) for number in range(partitions[name])]
 
 
 class TopicReader:
