@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row
 
 from audit import trace_sql as sql
 from contracts.topics import MESSAGE_TOPICS
+from runtime.trace import trace_id
 
 READERS: Mapping[str, tuple[str, ...]] = {topic.name: topic.readers for topic in MESSAGE_TOPICS}
 # The auditor has read what is older; a round is due every second.
@@ -53,6 +54,11 @@ class Event:
     places: tuple[Place, ...] = ()
     seen: tuple[Seen, ...] = ()
     traceparent: str | None = None
+
+    @property
+    def trace_id(self) -> str | None:
+        """Of the request that it comes from."""
+        return trace_id(self.traceparent)
 
     @property
     def appended_at(self) -> datetime | None:

@@ -93,7 +93,7 @@ CONNECTOR_ACTIONS = text("""
 # ── one event, wherever it is
 
 EVENT_ROW = text("""
-    SELECT id, type, topic, sequence, created_at, aggregateid AS key FROM outbox WHERE id = :id
+    SELECT id, type, topic, sequence, traceparent, created_at, aggregateid AS key FROM outbox WHERE id = :id
 """)
 EVENT_PLACES = text("""
     SELECT topic, partition, "offset", appended_at, key, source FROM records WHERE event_id = :id LIMIT 50

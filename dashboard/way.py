@@ -119,6 +119,11 @@ class Way:
     def waiting_letters(self) -> tuple[Letter, ...]:
         return tuple(letter for letter in self.letters if letter.settled_at is None)
 
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """Of every request that took part, the order's own first: a cancellation is another."""
+        return tuple(dict.fromkeys(event.trace_id for event in self.events if event.trace_id))
+
     def newest(self, *types: str) -> Event | None:
         """The last written event of these types."""
         found = [event for event in self.events if event.type in types]

@@ -247,6 +247,23 @@ def test_a_parked_message_is_told_on_its_orders_page(pages, parked):
 # ── where is my event
 
 
+def test_the_trace_that_a_request_brings_stands_on_the_pages_of_its_order_and_events(
+    pages, orders, engine_of
+):
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    body = {"items": [{"sku": "PIZZA", "quantity": 1}]}
+    headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+    order = orders.post("/orders", json=body, headers=headers).get_json()["order_id"]
+    with engine_of("order").connect() as connection:
+        event = connection.execute(
+            text("SELECT id FROM outbox WHERE aggregateid = :key LIMIT 1"), {"key": order}
+        ).scalar_one()
+    opened = pages()
+
+    assert trace_id in opened.text(f"/orders/{order}")
+    assert trace_id in opened.text(f"/events/{event}")
+
+
 def test_an_event_is_followed_from_outbox_to_inbox(pages, audited):
     [row] = audited.events(1)
     opened = pages()
