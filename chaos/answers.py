@@ -9,7 +9,6 @@ from chaos.orders import Errand, Fate, another_body
 
 # What a service says when it has surely done nothing.
 REFUSALS = frozenset({400, 401, 403, 404, 409, 413, 422, 429})
-FINAL = frozenset({"COMPLETED", "FAILED", "OUT_OF_STOCK", "CANCELLED"})
 NOT_KNOWN = "not known"
 ASKS_MAX = 12
 LOOK_EVERY_SECONDS = 0.7
@@ -56,7 +55,7 @@ def follow_ups(errand: Errand, answer: Answer, now: float) -> Iterator[Errand]:
             yield replace(errand, intended=at, kind=kind, attempt=errand.attempt + 1)
     elif errand.is_order and answer.outcome == "ok" and not errand.is_other:
         yield from _after_acceptance(errand, answer, now)
-    if errand.kind == "get" and errand.fate.looks > 1 and answer.body.get("status") not in FINAL:
+    if errand.kind == "get" and errand.fate.looks > 1:  # an end too is looked at again: it must stay
         yield replace(
             errand, intended=now + LOOK_EVERY_SECONDS, fate=replace(errand.fate, looks=errand.fate.looks - 1)
         )

@@ -212,11 +212,11 @@ def test_an_accepted_order_is_looked_at_cancelled_and_asked_for_again_as_was_dra
     assert other.body["items"] == [{"sku": "PIZZA", "quantity": 2}]
 
 
-def test_an_order_is_looked_at_until_it_is_final_or_often_enough():
+def test_an_order_is_looked_at_as_often_as_was_drawn_and_its_end_again():
     look = Errand(5.0, "get", order_id="an-order", fate=Fate(looks=2))
 
     [again] = follow_ups(look, Answer("ok", 200, {"status": "PAID"}), 10.0)
 
     assert again.fate.looks == 1
     assert list(follow_ups(again, Answer("ok", 200, {"status": "PAID"}), 11.0)) == []
-    assert list(follow_ups(look, Answer("ok", 200, {"status": "FAILED"}), 10.0)) == []
+    assert list(follow_ups(look, Answer("ok", 200, {"status": "FAILED"}), 10.0)) == [again]
