@@ -174,7 +174,8 @@ def test_the_readmes_timeline_is_what_a_compensated_order_shows(system):
 
 
 def in_general(text):
-    """Without what differs from order to order: ids, times, waiting."""
+    """Without what differs from order to order: ids, times, traces, waiting."""
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", text)
     text = re.sub(r"\d\d:\d\d:\d\d\.\d{3}", "TIME", text)
+    text = re.sub(r"trace [0-9a-f]{32}", "TRACE", text)
     return re.sub(r"moved \d+ s ago *", "MOVED ", text)
