@@ -77,24 +77,6 @@ def headline(page):
     return page.locator("[data-announce]")
 
 
-def test_an_order_is_followed_live_from_the_first_word_to_the_last(system, desk, opened):
-    """The card answers after a second and a half: time to see it under way."""
-    order = system.place(token="tok_slow")
-
-    with tab(opened) as page:
-        page.goto(f"{desk}/orders/{order}")
-        page.get_by_text("It waits for payment.captured.v1").first.wait_for(timeout=LIVE_MS)
-        headline(page).get_by_text("COMPLETED after").wait_for(timeout=LIVE_MS)
-        page.get_by_text("it is not read again").or_(page.get_by_role("button", name="Pause")).wait_for()
-        until(
-            lambda: page.get_by_text("not yet", exact=True).count() == 0,
-            within_seconds=30,
-            what="every event to be seen",
-        )
-        assert page.locator("table.chart tbody tr").count() >= 8
-        assert re.search(r"payment-commands \d@\d+", page.content())
-
-
 @contextmanager
 def stopped(system, name):
     """A process that does nothing for a while."""
@@ -104,6 +86,24 @@ def stopped(system, name):
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_an_order_is_followed_live_from_the_first_word_to_the_last(system, desk, opened):
+    """Nobody makes the charge until the page has said that it is waited for."""
+    with tab(opened) as page:
+        with stopped(system, "payment-executor"):
+            order = system.place()
+            page.goto(f"{desk}/orders/{order}")
+            page.get_by_text("It waits for payment.captured.v1").first.wait_for(timeout=LIVE_MS)
+        headline(page).get_by_text("COMPLETED after").wait_for(timeout=LIVE_MS)
+        page.get_by_text("it is not read again").or_(page.get_by_role("button", name="Pause")).wait_for()
+        until(
+            lambda: page.get_by_text("not yet", exact=True).count() == 0,
+            within_seconds=30,
+            what="every event to be seen",
+        )
+        assert page.locator("table.chart tbody tr").count() >= 8
+        assert re.search(r"payment-commands \d@\d+", page.content())
 
 
 @pytest.mark.long

@@ -43,6 +43,11 @@ def most(told, name, *labels):
     return max((v for (n, *rest), v in told.items() if n == name and set(labels) <= set(rest)), default=0.0)
 
 
+def total(told, name, *labels):
+    """All figures of that name that have all these labels, together."""
+    return sum(v for (n, *rest), v in told.items() if n == name and set(labels) <= set(rest))
+
+
 @pytest.fixture
 def comes(system):
     """A function that waits until the exporter's figures are so."""
@@ -121,7 +126,7 @@ def test_a_connector_that_stands_is_seen_by_its_slot_its_beat_and_what_waits(sys
                 and told[("neverlost_slot_active", "payment")]
                 and told[("neverlost_relay_heartbeat_age_seconds", "order")] > 10
                 and told[("neverlost_relay_heartbeat_age_seconds", "payment")] < 10
-                and most(told, "neverlost_outbox_awaited_events", "order") >= 3
+                and total(told, "neverlost_outbox_awaited_events", "order") >= 3
                 and most(told, "neverlost_outbox_awaited_events_oldest_age_seconds", "order") > 10
                 and told[("neverlost_slot_lag_bytes", "order")] > 0
             ),
