@@ -1,6 +1,5 @@
 """How far behind the consumers are, in offsets."""
 
-import socket
 from collections.abc import Sequence
 from contextlib import closing
 
@@ -11,6 +10,7 @@ from kafka.errors import KafkaError
 from contracts.services import SERVICES
 from contracts.topics import MESSAGE_TOPICS, read_by
 from monitor.readings import Lag
+from runtime.reaching import takes_connections
 
 ERRORS = (KafkaError, TimeoutError)
 REQUEST_MS = 3_000
@@ -22,8 +22,10 @@ def ask(servers: Sequence[str]) -> Lag:
     """Ask the brokers, by a client of this question's own.
 
     Not by the auditor's: when a question for a group's positions takes too long, it may end the process.
+    Raises OSError where no broker takes a connection: a client that finds none leaves its sockets open.
     """
-    _knock(servers)
+    if not takes_connections(servers, KNOCK_SECONDS):
+        raise ConnectionRefusedError("no broker takes connections")
     client = KafkaAdminClient(
         bootstrap_servers=list(servers),
         request_timeout_ms=REQUEST_MS,
@@ -31,18 +33,6 @@ def ask(servers: Sequence[str]) -> Lag:
     )
     with closing(client):
         return lag(client)
-
-
-def _knock(servers: Sequence[str]) -> None:
-    """Raises OSError where no broker takes a connection: a client that finds none leaves its sockets open."""
-    for server in servers:
-        host, _, port = server.rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
-        except OSError:
-            continue
-        return
-    raise ConnectionRefusedError("no broker takes connections")
 
 
 def lag(client: KafkaAdminClient) -> Lag:

@@ -3,7 +3,6 @@
 Kafka down is a warning, not a failure: the outbox is there so that orders can still be taken.
 """
 
-import socket
 from collections.abc import Callable, Sequence
 
 from flask import Blueprint, Response, jsonify
@@ -11,8 +10,11 @@ from sqlalchemy import Engine, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from runtime import metrics
+from runtime.reaching import takes_connections
 from web.operations import Operation, promises
 from web.shapes import Exposition, Live, Ready
+
+KNOCK_SECONDS = 0.3
 
 Check = Callable[[], str | None]
 
@@ -58,11 +60,6 @@ def _database_problem(engine: Engine) -> str | None:
 
 def _kafka_problem(bootstrap_servers: Sequence[str]) -> str | None:
     """None when any broker takes a connection."""
-    for server in bootstrap_servers:
-        host, _, port = server.rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=0.3).close()
-        except OSError:
-            continue
+    if takes_connections(bootstrap_servers, KNOCK_SECONDS):
         return None
     return "no broker takes connections; events wait in the outbox"
