@@ -1,12 +1,14 @@
 """What an operator must know of, told from readings without any I/O; the worst comes first."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from audit.verdict import DAYS_AHEAD_MIN
 from connect.doctor import RETAINED_ALARM, RETAINED_WARN
-from connect.health import ConnectorStatus, Verdict
+from connect.health import ConnectorStatus
 from contracts.services import SERVICE
 from dashboard.ages import age
+from dashboard.relay_words import relay
 from dashboard.sentences import WORST_FIRST, Sentence, Tone
 from doctor.facts import Silence
 from messaging.dead_letters import QUEUED
@@ -139,21 +141,15 @@ def _connect(connect: Connect | Silence) -> Iterator[Sentence]:
             else (f"The Connect worker {', '.join(away)} does not answer; the other carries its relays")
         )
         yield Sentence(f"{told}.", Tone.BAD if len(away) == len(connect.workers) else Tone.WARNING)
-    for service in SERVICE.values() if connect.connectors is not None else ():
-        yield from _connector(service.connector, (connect.connectors or {}).get(service.connector))
+    if connect.connectors is not None:
+        yield from _relays(connect.connectors)
 
 
-def _connector(name: str, status: ConnectorStatus | None) -> Iterator[Sentence]:
-    if status is None:
-        yield Sentence(f"The relay {name} is not registered.", Tone.BAD, "See what helps", _TO_CONNECTORS)
-    elif status.is_held:
-        told = f"The relay {name} is {status.state}, as a person wished: its outbox fills."
-        yield Sentence(told, Tone.WARNING, "Resume it", _TO_CONNECTORS)
-    elif status.verdict is Verdict.FAILED:
-        told = f"The relay {name} has FAILED: {status.reason or 'it does not say why'}."
-        yield Sentence(told, Tone.BAD, "Restart what failed", _TO_CONNECTORS)
-    elif status.verdict is not Verdict.HEALTHY:
-        yield Sentence(f"The relay {name} does not run yet: {status.summary()}.", Tone.WARNING)
+def _relays(connectors: Mapping[str, ConnectorStatus]) -> Iterator[Sentence]:
+    for service in SERVICE:
+        told = relay(service, connectors)
+        if told.tone is not Tone.GOOD:
+            yield replace(told, text=f"{told.text[:1].upper()}{told.text[1:]}.")
 
 
 def _waiting(audit: Audit | Silence) -> Iterator[Sentence]:
