@@ -89,7 +89,11 @@ ALARMS = {
     "filling slot": (slot(retained_bytes=750_000_000), Tone.WARNING, "holds back 75%"),
     "full slot": (slot(retained_bytes=900_000_000), Tone.BAD, "holds back 90%"),
     "soon full": (slot(seconds_to_full=600.0), Tone.WARNING, "is full in 10 min"),
-    "task": ({"connect": relay(task="FAILED", trace="java.x: no\nat")}, Tone.BAD, "relay of order is FAILED (java.x: no"),
+    "task": (
+        {"connect": relay(task="FAILED", trace="java.x: no\nat")},
+        Tone.BAD,
+        "relay of order is FAILED (java.x: no",
+    ),
     "paused": ({"connect": relay(state="PAUSED")}, Tone.WARNING, "PAUSED, as a person wished"),
     "starting": ({"connect": relay(task="UNASSIGNED")}, Tone.WARNING, "does not run yet"),
     "unregistered": ({"connect": Connect({"u": True}, {})}, Tone.BAD, "is not registered"),
