@@ -45,8 +45,10 @@ class Watch:
         self._history = History()
         self._looked_at = -UNWATCHED_SECONDS
         self._wake, self._first = threading.Event(), threading.Event()
+        self._first.set()  # Until it is started there is no reading to wait for.
 
     def start(self) -> None:
+        self._first.clear()
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def look(self) -> list[Sample]:

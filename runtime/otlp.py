@@ -29,6 +29,8 @@ from runtime.spans import Ended, Kind
 from runtime.trace import Span
 
 TRACES = "/v1/traces"
+# Of one batch, with all its tries: a process that is to stop waits for its last one.
+EXPORT_SECONDS_MAX = 2.0
 
 _KINDS = {Kind.SERVER: SpanKind.SERVER, Kind.CONSUMER: SpanKind.CONSUMER, Kind.CLIENT: SpanKind.CLIENT}
 _DRAWN: ContextVar[str] = ContextVar("drawn")
@@ -74,7 +76,8 @@ def open_exporter(process: str, endpoint: str) -> Exporter:
     provider = TracerProvider(
         sampler=DEFAULT_ON, resource=Resource.create({SERVICE_NAME: process}), id_generator=_DrawnBefore()
     )
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint.rstrip("/") + TRACES)))
+    exporter = OTLPSpanExporter(endpoint=endpoint.rstrip("/") + TRACES, timeout=EXPORT_SECONDS_MAX)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     return Exporter(provider, provider.get_tracer("neverlost"))
 
 

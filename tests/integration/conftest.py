@@ -1,7 +1,8 @@
 """One Postgres for all integration tests; for each test, databases cloned from migrated ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -67,27 +68,43 @@ class Databases:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory, free_port) -> Iterator[URL]:
-    with cluster(tmp_path_factory.mktemp("postgres"), free_port(), durable=False) as server:
-        yield server.url
+def templates(tmp_path_factory, free_port) -> Iterator[Callable]:
+    """A function from a day to a cluster whose databases were migrated on that day.
+
+    Days have partitions of their own, and tests compare them with today: what was made yesterday will not do.
+    """
+    made: dict[date, tuple[URL, Path]] = {}
+    with ExitStack() as running:
+
+        def of(day: date) -> tuple[URL, Path]:
+            if day not in made:
+                folder = tmp_path_factory.mktemp("postgres")
+                server = running.enter_context(cluster(folder, free_port(), durable=False))
+                made[day] = _migrate_all(server.url, tmp_path_factory.mktemp("secrets"))
+            return made[day]
+
+        yield of
 
 
-@pytest.fixture(scope="session")
-def migrated(postgres, tmp_path_factory) -> tuple[URL, Path]:
-    """A cluster whose three databases stand at the head of their histories: the templates."""
-    secrets = tmp_path_factory.mktemp("secrets")
+def _migrate_all(server: URL, secrets: Path) -> tuple[URL, Path]:
     environment = Environment(
         {
-            "ADMIN_DATABASE_URL": postgres.render_as_string(hide_password=False),
+            "ADMIN_DATABASE_URL": server.render_as_string(hide_password=False),
             "SECRETS_DIR": str(secrets),
         }
     )
-    admin = admin_engine(postgres)
+    admin = admin_engine(server)
     bootstrap(admin, secrets)
     admin.dispose()
     for room in OWNERS:
         upgrade(room, environment)
-    return postgres, secrets
+    return server, secrets
+
+
+@pytest.fixture
+def migrated(templates) -> tuple[URL, Path]:
+    """A cluster whose databases stand at the head of their histories, and where the passwords are."""
+    return templates(datetime.now(UTC).date())
 
 
 @pytest.fixture
