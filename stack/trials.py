@@ -72,10 +72,12 @@ def test_command(arguments: tuple[str, ...]) -> int:
     parts = {None: PARTS, "full": PARTS + LONG_PARTS}.get(part, (part,))
     marks = [] if part == "full" else ["-m", f"not {LONG_MARK}"]
     folders = [f"tests/{each}" for each in parts]
-    command = [sys.executable, "-m", "pytest", *folders, *marks, *options]
+    is_all = part in {None, "full"} and not options
+    # Where the minutes went: whoever adds a test that takes long sees it here.
+    told = ["--durations=25", "--durations-min=5"] if is_all else []
+    command = [sys.executable, "-m", "pytest", *folders, *marks, *told, *options]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
         return 1
-    is_all = part in {None, "full"} and not options
     return _run_on_leash(_benchmark("quick")) if is_all else 0
 
 
