@@ -32,7 +32,7 @@ def _of(kind: str, *faults: Kill | Pause | Cut | Slow | Reset | Split) -> tuple[
 _ROLES = tuple(Choice("broker", which) for which in ROLES)
 _TERM = Kill(signal.SIGTERM)
 _SERVICES = tuple(Package(Kill(), Choice(kind)) for kind in ("api", "worker", "gateway"))
-# Longer than a consumer's session (6 s), and at times than a transaction may idle (10 s).
+# Longer than a consumer's session (3 s), and at times than a transaction may idle (10 s).
 _ZOMBIE = (7.0, 14.0)
 _RELAY = Choice("connect", "all")
 

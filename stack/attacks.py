@@ -25,7 +25,7 @@ EXIT_CODE = {"valid": 0, "invalid": 1, "unknown": 2}
 @click.command("chaos")
 @click.argument("name")
 @click.option("--seed", type=int, help="The same orders and faults for the same one.  [default: by chance]")
-@click.option("--orders", type=click.IntRange(1, 1_000_000), help="How many.")
+@click.option("--orders", type=click.IntRange(1, 1_000_000), help="How many orders.")
 @click.option("--duration", type=click.FloatRange(1), help="Seconds over which the orders are sent.")
 @click.option("--rate", type=click.FloatRange(0.1, 1000), help="Orders a second.")
 @click.option(

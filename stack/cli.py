@@ -48,7 +48,10 @@ FOLLOW_EVERY_SECONDS = 0.3
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Neverlost: food orders, and no event between the services is lost."""
+    """Neverlost: food orders, and no event between the services is lost.
+
+    Begin with `./run demo --once`, or with `./run up` and docs/tutorial.md.
+    """
 
 
 @cli.command()
@@ -94,7 +97,7 @@ def down(state: Path) -> None:
 @cli.command()
 @state_option
 def reset(state: Path) -> None:
-    """Stop everything and forget all data."""
+    """Stop everything and forget all data, without asking."""
     launch.stop(state)
     launch.forget(state)
     click.echo("All data is gone; ./run up starts afresh.")
@@ -114,7 +117,7 @@ def status_command(state: Path, as_json: bool) -> int:
 @click.option("-n", "lines", type=click.IntRange(0), default=50, show_default=True, help="How many lines.")
 @state_option
 def logs_command(name: str, follow: bool, lines: int, state: Path) -> None:
-    """Show the log of one process, or of `stack` itself."""
+    """Show the log of one process (`./run status` names them), or of `stack`, their parent."""
     logs_there = {each.stem: each for each in (state / "logs").glob("*.log")}
     if not logs_there:
         raise NotReady("there are no logs yet: ./run up")

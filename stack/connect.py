@@ -71,13 +71,18 @@ def _add(name: str, operation: Callable[[list[str], str], None], done: str, text
             click.echo(f"{each} {done}")
 
 
-_add("restart", operations.restart, "restarted", "Restart one connector with its tasks, or all.")
+_add(
+    "restart",
+    operations.restart,
+    "restarted",
+    "Restart one connector with its tasks, or all where none is named.",
+)
 _add(
     "pause",
     operations.pause,
     "paused",
-    "Stop relaying; the outbox fills and WAL is held back until `resume`.",
+    "Stop relaying, all where none is named; the outbox fills and WAL is held back until `resume`.",
 )
-_add("resume", operations.resume, "resumed", "Relay again.")
+_add("resume", operations.resume, "resumed", "Relay again, all where none is named.")
 
 connect_group.add_command(recover_command)

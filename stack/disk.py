@@ -15,12 +15,19 @@ def free_mb(folder: Path) -> int:
     return shutil.disk_usage(folder).free // MB
 
 
-def slot_wal_keep_mb(free: int) -> int:
-    """How much WAL a replication slot may hold back: a quarter of what is free, within bounds.
+def wal_mb(folder: Path) -> int:
+    """What the log in `pg_wal` takes up by now; 0 before there is one."""
+    return sum(segment.stat().st_size for segment in folder.glob("[0-9A-F]" * 24)) // MB
 
-    Without a bound a relay that is down for long would fill the disk and take the database along.
+
+def slot_wal_keep_mb(free: int, taken: int) -> int:
+    """How much WAL a replication slot may hold back: a quarter of what is free but for WAL, within bounds.
+
+    Without a bound a relay that is down for long would fill the disk and take the database along. What WAL
+    has `taken` counts as free: else a start would allow a relay that is behind less than before, and its slot
+    might be lost by it.
     """
-    return max(KEEP_MB_MIN, min(KEEP_MB_MAX, free // 4))
+    return max(KEEP_MB_MIN, min(KEEP_MB_MAX, (free + taken) // 4))
 
 
 def check(folder: Path, mb_min: int = START_MB_MIN) -> None:

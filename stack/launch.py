@@ -32,6 +32,7 @@ from stack import (
 from stack.errors import NotReady, StackError
 from stack.layout import DEADLINE_SECONDS, DEFAULT_STATE, ROOT, Layout, cache_folder
 from stack.leash import leashed
+from stack.postgres_home import Home
 from stack.record import StackRecord
 
 STOP_SECONDS_MAX = 60
@@ -61,15 +62,15 @@ class Wish:
     jmx: bool = False
 
     def layout(self, find_java: Callable[[], str]) -> Layout:
-        cache, program = cache_folder(), find_java()
+        cache, program, home = cache_folder(), find_java(), postgres_home.find_home(self.state)
         layout = Layout(
             state=self.state,
             cache=cache,
             port_offset=self.port_offset,
             java=program,
             jvm_flags=class_archive.flags(program, cache),
-            postgres=postgres_home.find_home(self.state),
-            slot_wal_keep_mb=self.slot_wal_keep_mb or disk.slot_wal_keep_mb(disk.free_mb(self.state)),
+            postgres=home,
+            slot_wal_keep_mb=self.slot_wal_keep_mb or self._slot_wal_keep_mb(home),
             payment_failure_rate=self.failure_rate,
             stock_failure_rate=self.failure_rate,
             order_deadline_seconds=self.deadline_seconds,
@@ -79,6 +80,9 @@ class Wish:
             local_gateway=self.local_gateway,
         )
         return jmx.added(layout) if self.jmx else layout
+
+    def _slot_wal_keep_mb(self, home: Home) -> int:
+        return disk.slot_wal_keep_mb(disk.free_mb(self.state), disk.wal_mb(home.data / "pg_wal"))
 
     def parent_command(self) -> list[str]:
         options = ["--state", str(self.state), "--port-offset", str(self.port_offset)]

@@ -57,7 +57,7 @@ deadline_option = click.option(
 jmx_option = click.option(
     "--jmx",
     is_flag=True,
-    help="Brokers and Connect tell Prometheus of themselves, for memory and a slower start.",
+    help="Brokers and Connect tell Prometheus of themselves; it costs memory and a slower start.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
 

@@ -111,7 +111,7 @@ def compensate_command(order_id: str, note: str, state: Path) -> None:
 @click.option(
     "--unanswered",
     is_flag=True,
-    help="No answer came, and it is seen to that none will: nothing is done twice.",
+    help="No answer came; you have seen to it that what was asked for is not done after all.",
 )
 @state_option
 def resolve_command(order_id: str, note: str, unanswered: bool, state: Path) -> None:

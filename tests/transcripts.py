@@ -9,6 +9,7 @@ _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What is another each time: ids, times, and numbers.
 _VARIES = (
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
+    (r"\b[0-9a-f]{32}\b", "TRACE"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z?", "TIME"),
     (r"\d\d:\d\d:\d\d\.\d+", "TIME"),
     (r"\d[\d,.]*", "N"),

@@ -37,9 +37,24 @@ def test_what_fails_slowly_before_it_is_ready_still_fails():
     assert keeper.failures_in_a_row(2, lasted_seconds=keeper.STEADY_SECONDS, was_ready=False) == 3
 
 
-@pytest.mark.parametrize(("free", "kept"), [(0, 1024), (40_000, 10_000), (10_000_000, 65_536)])
-def test_a_slot_holds_back_a_share_of_the_free_disk(free: int, kept: int):
-    assert disk.slot_wal_keep_mb(free) == kept
+@pytest.mark.parametrize(
+    ("free", "taken", "kept"),
+    [(0, 0, 1024), (40_000, 0, 10_000), (31_000, 9_000, 10_000), (10_000_000, 0, 65_536)],
+)
+def test_a_slot_holds_back_a_share_of_the_disk_whatever_it_holds_back_already(free, taken, kept):
+    assert disk.slot_wal_keep_mb(free, taken) == kept
+
+
+def test_what_the_log_takes_up_is_its_segments(tmp_path: Path):
+    assert disk.wal_mb(tmp_path / "pg_wal") == 0
+
+    folder = tmp_path / "pg_wal"
+    (folder / "archive_status").mkdir(parents=True)
+    for name in ("000000010000000000000001", "0000000100000000000000AF", "xlogtemp.77"):
+        with (folder / name).open("wb") as segment:
+            segment.truncate(16 * disk.MB)
+
+    assert disk.wal_mb(folder) == 32
 
 
 def test_a_start_is_refused_when_too_little_disk_is_free(tmp_path: Path):
