@@ -17,7 +17,14 @@ def free_mb(folder: Path) -> int:
 
 def wal_mb(folder: Path) -> int:
     """What the log in `pg_wal` takes up by now; 0 before there is one."""
-    return sum(segment.stat().st_size for segment in folder.glob("[0-9A-F]" * 24)) // MB
+    return sum(_size(segment) for segment in folder.glob("[0-9A-F]" * 24)) // MB
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # Postgres has taken it away meanwhile
+        return 0
 
 
 def slot_wal_keep_mb(free: int, taken: int) -> int:
