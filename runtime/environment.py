@@ -82,7 +82,7 @@ class Environment:
         host, _, port = value.rpartition(":")
         if not value:
             return "", 0
-        if not host or not port.isdigit():
+        if not host or not port.isdecimal():
             self._problems.append(f"{name}={value!r} is not host:port")
             return "", 0
         return host, int(port)

@@ -283,7 +283,14 @@ def test_a_filter_means_what_the_command_line_means_by_it():
 
 
 @pytest.mark.parametrize(
-    "given", [{"service": "kitchen"}, {"id": "7"}, {"older": "soon"}, {"older": "9" * 9 + "s"}]
+    "given",
+    [
+        {"service": "kitchen"},
+        {"id": "7"},
+        {"id": "²", "service": "order"},
+        {"older": "soon"},
+        {"older": "9" * 9 + "s"},
+    ],
 )
 def test_what_is_no_filter_is_refused(given):
     with pytest.raises(WrongFilter):
@@ -299,6 +306,8 @@ def test_what_is_no_filter_is_refused(given):
         ("//elsewhere/x", False),
         ("/\\elsewhere", False),
         ("javascript:x", False),
+        ("//[", False),
+        ("/\t/elsewhere", False),
     ],
 )
 def test_who_signs_in_is_sent_nowhere_else(place, taken):

@@ -42,6 +42,11 @@ def test_a_url_that_begins_as_none_of_those_that_are_known_is_told(url):
     assert told == f"URL={url!r} is not http://… or sqlite:…"
 
 
+@pytest.mark.parametrize("place", ["here", ":80", "here:", "here:²"])
+def test_a_place_to_listen_on_that_is_none_is_told(place):
+    assert _problem(lambda e: e.bind("BIND"), {"BIND": place}) == f"BIND={place!r} is not host:port"
+
+
 def test_a_url_that_is_missing_is_told_once():
     assert _problem(lambda e: e.url("URL", "http://"), {}) == "URL is missing"
 
