@@ -59,6 +59,8 @@ class Supervisor:
         self._restarts = Restarts()
         self._watch = Watch()
         self._problems: Mapping[str, str] = {"connect": "not asked yet"}
+        for name in connectors:
+            RESTARTS.labels(name)  # A series that begins with its first restart shows no growth by it.
 
     def problems(self) -> Mapping[str, str]:
         return self._problems
