@@ -7,7 +7,7 @@ import pytest
 
 from connect.configurations import configuration
 from connect.health import ConnectorStatus, TaskStatus
-from contracts.services import ORDER, SERVICES
+from contracts.services import ORDER, SERVICES, Service
 from dashboard import alarms, chaos_reports, history, lag, pipeline, relays
 from dashboard.entry_pages import local
 from dashboard.guard import WRONG_ALL_MAX, WRONG_MAX, WRONG_SECONDS, Attempts
@@ -208,6 +208,16 @@ def test_a_part_that_is_away_makes_its_hops_unknown_and_no_others():
     cells = pipeline.strips(samples((0, 0), readings=away))[0].cells
 
     assert [(cell.hop, cell.main) for cell in cells if cell.tone is Tone.BAD] == [("connector", "not known")]
+
+
+def test_a_service_that_joins_has_a_pipeline_of_its_own(monkeypatch):
+    delivery = Service("delivery", "delivery")
+    monkeypatch.setattr(pipeline, "SERVICES", (*SERVICES, delivery))
+    read = replace(SOUND, databases={**SOUND.databases, "delivery": Database(SLOT, 1.0, 8)})
+
+    effect = pipeline.strips(samples((0, 0), (10, 9), readings=read))[-1].cells[-1]
+
+    assert (effect.main, effect.more, effect.tone) == ("–", ("none parked",), Tone.GOOD)
 
 
 def test_nothing_was_read_yet():
