@@ -1,7 +1,6 @@
 """What an operator must know of, told from readings without any I/O; the worst comes first."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from audit.verdict import DAYS_AHEAD_MIN
 from connect.doctor import RETAINED_ALARM, RETAINED_WARN
@@ -149,7 +148,7 @@ def _relays(connectors: Mapping[str, ConnectorStatus]) -> Iterator[Sentence]:
     for service in SERVICE:
         told = relay(service, connectors)
         if told.tone is not Tone.GOOD:
-            yield replace(told, text=f"{told.text[:1].upper()}{told.text[1:]}.")
+            yield told.alone()
 
 
 def _waiting(audit: Audit | Silence) -> Iterator[Sentence]:
