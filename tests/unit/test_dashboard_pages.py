@@ -3,10 +3,14 @@
 from contextlib import closing
 from types import SimpleNamespace
 
+import psycopg
 import pytest
+from sqlalchemy import create_engine, event, exc
+from sqlalchemy.pool import StaticPool
 
 from contracts.services import SERVICE, Service
-from tests.dashboard_pages import NOWHERE, Pages, settings_for
+from dashboard.action_log import Action, carry_out
+from tests.dashboard_pages import NOWHERE, Pages, answering, settings_for
 
 AWAY = SimpleNamespace(url=lambda *_who: f"postgresql+psycopg://x:y@{NOWHERE}/x")
 
@@ -43,3 +47,47 @@ def test_a_letter_of_a_service_that_joined_has_a_page_and_one_of_nobody_has_none
     with closing(Pages(settings_for(AWAY, databases=everybody))) as opened:
         assert "The delivery database is away" in opened.text("/dead-letters/delivery/7")
         assert "There is no service" in opened.text("/dead-letters/kitchen/7", 404)
+
+
+def test_an_api_is_asked_without_a_proxy(monkeypatch):
+    """What is set for the world outside would make every neighbour look away."""
+    monkeypatch.setenv("http_proxy", f"http://{NOWHERE}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    with answering({"/readyz": (200, {})}) as (url, _):
+        urls = dict.fromkeys(SERVICE, f"http://{NOWHERE}") | {"order": url}
+        with closing(Pages(settings_for(AWAY, urls=urls))) as opened:
+            opened.sources.watch.sample()
+            [sample] = opened.sources.watch.look()
+
+    assert sample.answers == {"order": True, "payment": False, "inventory": False}
+
+
+# ── the log of actions
+
+
+@pytest.fixture
+def record():
+    """A database that has nothing but the log of actions."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    event.listen(engine, "connect", lambda raw, _: raw.create_function("clock_timestamp", 0, lambda: "now"))
+    with engine.begin() as connection:
+        columns = "id INTEGER PRIMARY KEY, actor, action, target, note, ended_at, outcome, result"
+        connection.exec_driver_sql(f"CREATE TABLE actions ({columns})")
+    yield engine
+    engine.dispose()
+
+
+def test_an_action_that_fails_quotes_no_value_neither_on_record_nor_in_the_log(record, logged):
+    def do():
+        raise exc.DataError("UPDATE …", {}, psycopg.DataError("no number: 'tok_private'"))
+
+    done = carry_out(record, Action("anna", "letters redrive", "everything"), do)
+
+    with record.connect() as connection:
+        [row] = connection.exec_driver_sql("SELECT * FROM actions")
+    assert done.outcome == row.outcome == "failed"
+    [line] = [line for line in logged() if line["event"] == "an action failed"]
+    assert line["reason"] == "DataError: a value does not fit"
+    assert "tok_private" not in f"{row} {line}"
