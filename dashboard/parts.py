@@ -15,7 +15,6 @@ from connect.client import ConnectError
 from runtime.errors import WaitedTooLong
 
 SECONDS_MAX = 3.0
-ASKED_AT_ONCE = 24
 _AWAY = (
     SQLAlchemyError,
     ConnectError,
@@ -41,11 +40,15 @@ class Answers:
 
 
 class Parts:
-    """The databases that may be looked into, by name, and room for so many questions at once."""
+    """The databases that may be looked into, by name, and room for `at_once` questions at the same time.
 
-    def __init__(self, engines: Mapping[str, Engine]) -> None:
+    A database that is frozen keeps the thread of each of its connections until it goes on: there must be
+    room beside those.
+    """
+
+    def __init__(self, engines: Mapping[str, Engine], at_once: int) -> None:
         self._engines = engines
-        self._pool = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="ask")
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="ask")
 
     def database(self, name: str, read: Callable[..., Any], *what: Any) -> Question:
         """The question that `read` puts to a database, with a connection first and then `what`."""

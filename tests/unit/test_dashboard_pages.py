@@ -1,15 +1,23 @@
 """The dashboard's pages where every part of the system is away, so that no database is needed."""
 
-from contextlib import closing
+import socketserver
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from threading import Barrier, BrokenBarrierError, Event, Thread
 from types import SimpleNamespace
 
 import psycopg
 import pytest
 from sqlalchemy import create_engine, event, exc
 from sqlalchemy.pool import StaticPool
+from werkzeug.exceptions import TooManyRequests
 
 from contracts.services import SERVICE, Service
+from dashboard import queries
 from dashboard.action_log import Action, carry_out
+from dashboard.guard import WRONG_MAX, Guard
+from dashboard.parts import rows
+from dashboard.sources import CONNECTIONS
 from tests.dashboard_pages import NOWHERE, Pages, answering, settings_for
 
 AWAY = SimpleNamespace(url=lambda *_who: f"postgresql+psycopg://x:y@{NOWHERE}/x")
@@ -64,6 +72,28 @@ def test_an_api_is_asked_without_a_proxy(monkeypatch):
     assert sample.answers == {"order": True, "payment": False, "inventory": False}
 
 
+def test_tokens_that_are_tried_all_at_once_are_counted_one_by_one(pages):
+    guard, together = Guard("right"), Barrier(4 * WRONG_MAX)
+
+    class Token(str):
+        __slots__ = ()
+
+        def encode(self, *_):
+            """It is looked at when all of them are, or when nobody else comes that far."""
+            with suppress(BrokenBarrierError):
+                together.wait(timeout=0.2)
+            return b"wrong"
+
+    def attempt(_number):
+        with pages.app.test_request_context("/login"), suppress(TooManyRequests):
+            return guard.sign_in(Token("wrong"), "anna")
+
+    with ThreadPoolExecutor(together.parties) as threads:
+        done = list(threads.map(attempt, range(together.parties)))
+
+    assert (done.count(False), done.count(None)) == (WRONG_MAX, 3 * WRONG_MAX)
+
+
 # ── the log of actions
 
 
@@ -91,3 +121,45 @@ def test_an_action_that_fails_quotes_no_value_neither_on_record_nor_in_the_log(r
     [line] = [line for line in logged() if line["event"] == "an action failed"]
     assert line["reason"] == "DataError: a value does not fit"
     assert "tok_private" not in f"{row} {line}"
+
+
+# ── parts that hang
+
+
+class Frozen(socketserver.BaseRequestHandler):
+    """A Postgres that lets everybody in and then answers nothing: one that was stopped is like that."""
+
+    def handle(self):
+        self.request.recv(1024)  # whether it speaks TLS
+        self.request.sendall(b"N")
+        self.request.recv(1024)  # who it is
+        self.request.sendall(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")
+        self.server.thaws.wait(30)
+
+
+@pytest.fixture
+def frozen():
+    """The address of one."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Frozen) as server:
+        server.daemon_threads, server.thaws = True, Event()
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield "postgresql+psycopg://x:y@{}:{}/x".format(*server.server_address)
+        server.thaws.set()
+        server.shutdown()
+
+
+def test_databases_that_hang_do_not_keep_anybody_from_asking_the_others(frozen):
+    everywhere = dict.fromkeys((*SERVICE, "audit"), frozen)
+    with closing(Pages(settings_for(AWAY, databases=everywhere))) as opened:
+        parts = opened.sources.parts
+        hanging = {
+            f"{name} {n}": parts.database(name, rows, queries.NOW, {})
+            for name in everywhere
+            for n in range(CONNECTIONS)
+        }
+
+        asked = parts.ask(hanging, seconds=0.5)
+        other = parts.ask({"connect": lambda: "here"}, seconds=0.5)
+
+        assert asked.away.keys() == hanging.keys()
+        assert other.found == {"connect": "here"}
