@@ -59,12 +59,6 @@ class Parts:
 
         return ask
 
-    def databases(
-        self, names: Mapping[str, Any], read: Callable[..., Any], *what: Any
-    ) -> dict[str, Question]:
-        """The same question to several databases, each under its name."""
-        return {name: self.database(name, read, *what) for name in names}
-
     def ask(self, questions: Mapping[str, Question], *, seconds: float = SECONDS_MAX) -> Answers:
         """All at once. Raises what is a fault of ours; a part that is away, or slow, is told as that."""
         asked = {name: self._pool.submit(question) for name, question in questions.items()}
