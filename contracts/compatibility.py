@@ -60,7 +60,7 @@ class _Comparison:
 
     def of(self, writer: Json, reader: Json, where: str) -> Iterator[str]:
         """Each way in which the writer may put it must be one that the reader understands."""
-        if where.count(".") > _DEPTH_MAX:
+        if where.count(".") + where.count("[]") > _DEPTH_MAX:
             yield f"{where} lies too deep for this check"
             return
         readings = list(_alternatives(reader, self._readers))
@@ -118,7 +118,7 @@ def _alternatives(schema: Json, parts: Json) -> Iterator[Json]:
             yield from _alternatives({**_without(schema, "anyOf"), **each}, parts)
     elif isinstance(schema.get("type"), list):
         for each in schema["type"]:
-            yield {**schema, "type": each}
+            yield from _alternatives({**schema, "type": each}, parts)
     elif "const" in schema:
         yield {**_without(schema, "const"), "enum": [schema["const"]]}
     else:

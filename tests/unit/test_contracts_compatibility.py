@@ -58,6 +58,7 @@ UNREADABLE = {
     "fractions": ({"type": "number"}, WHOLE, "is number, and read as integer"),
     "a choice too many": ({"enum": ["a", "c"]}, {"enum": ["a", "b"]}, r"may be \['c'\], which is not known"),
     "no choice": (STRING, {**STRING, "enum": ["a"]}, "may be other than"),
+    "no choice, of kinds as a list": (STRING, {"type": ["string"], "const": "a"}, "may be other than"),
     "null": ({"anyOf": [NULL, STRING]}, STRING, "is null, and read as string"),
     "no format": (STRING, {**STRING, "format": "uuid"}, "need not have format 'uuid'"),
     "another pattern": ({**STRING, "pattern": "a"}, {**STRING, "pattern": "b"}, "need not have pattern"),
@@ -97,6 +98,11 @@ UNREADABLE = {
     "itself in itself": (
         {"$ref": "#/$defs/P", "$defs": {"P": of(["p"], p={"$ref": "#/$defs/P"})}},
         {"$ref": "#/$defs/P", "$defs": {"P": of(["p"], p={"$ref": "#/$defs/P"})}},
+        "lies too deep for this check",
+    ),
+    "a list of itself": (
+        {"$ref": "#/$defs/P", "$defs": {"P": {"type": "array", "items": {"$ref": "#/$defs/P"}}}},
+        {"$ref": "#/$defs/P", "$defs": {"P": {"type": "array", "items": {"$ref": "#/$defs/P"}}}},
         "lies too deep for this check",
     ),
 }
