@@ -60,7 +60,7 @@ class Access:
                 each: database_url(environment, f"{each.name.upper()}_DATABASE_URL") for each in SERVICES
             },
             connect_urls=environment.texts("CONNECT_URLS"),
-            servers=environment.texts("KAFKA_BOOTSTRAP_SERVERS"),
+            servers=environment.servers("KAFKA_BOOTSTRAP_SERVERS"),
         )
 
 
