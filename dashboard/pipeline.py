@@ -1,6 +1,6 @@
 """Each service's pipeline, hop by hop: what waits there, how much goes through, and how it is. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connect.doctor import RETAINED_ALARM, RETAINED_WARN
@@ -13,7 +13,7 @@ from dashboard.history import Sample, rate
 from dashboard.sentences import Tone, worst
 from doctor.facts import Silence
 from messaging.dead_letters import QUEUED
-from monitor.readings import Audit, Connect, Database, Sagas, Waiting
+from monitor.readings import Audit, Connect, Database, Sagas, Waiting, together
 
 HOPS = ("API", "outbox", "slot", "connector", "topic", "inbox", "effect")
 # What grows when a service's work has an effect; that of orders is told by their sagas.
@@ -79,7 +79,7 @@ def _slot(database: Database | Silence | None) -> Cell:
     slot = database.slot
     if slot is None or slot.wal_status == "lost":
         return Cell("slot", "lost" if slot else "gone", ("recover it",), Tone.BAD)
-    share = slot.retained_bytes / slot.keep_bytes if slot.keep_bytes else 0.0
+    share = slot.share
     tone = Tone.BAD if share >= RETAINED_ALARM else Tone.WARNING if share >= RETAINED_WARN else Tone.GOOD
     kept = f"{size(slot.retained_bytes)} kept" + (f", {share:.0%}" if slot.keep_bytes else "")
     if not slot.active:
@@ -118,7 +118,7 @@ def _effect(samples: list[Sample], name: str, database: Database | Silence | Non
 def _under_way(sagas: Sagas | Silence, parked: str) -> Cell:
     if isinstance(sagas, Silence):
         return Cell("effect", "not known", (), Tone.BAD)
-    live, stuck = _together(sagas.by_status.values()), sagas.needing_attention.count
+    live, stuck = together(sagas.by_status.values()), sagas.needing_attention.count
     more = [f"oldest {age(live.oldest_seconds)}"] if live.count else []
     more += [f"{stuck} for a person"] if stuck else []
     tone = Tone.BAD if stuck or parked else Tone.GOOD
@@ -131,17 +131,12 @@ def _parked(database: Database) -> str:
 
 
 def _sum(waiting: Mapping[tuple[str, str], Waiting], name: str) -> Waiting:
-    return _together(each for (first, _), each in waiting.items() if first == name)
+    return together(each for (first, _), each in waiting.items() if first == name)
 
 
 def _of_writer(unread: Mapping[tuple[str, str], Waiting], service: str) -> Waiting:
     topics = {topic.name for topic in MESSAGE_TOPICS if topic.writer == service}
-    return _together(each for (_, topic), each in unread.items() if topic in topics)
-
-
-def _together(found: Iterable[Waiting]) -> Waiting:
-    known = list(found)
-    return Waiting(sum(w.count for w in known), max((w.oldest_seconds for w in known), default=0.0))
+    return together(each for (_, topic), each in unread.items() if topic in topics)
 
 
 def _per_second(found: float | None, what: str) -> str:
