@@ -127,5 +127,6 @@ def _dashboard(layout: Layout) -> Node:
             **_ways(_EVERYBODY, as_auditor, layout),
             **_ways(SERVICES, _as_itself, layout),
             **services.patience(layout, ORDER),
+            **services.collector(layout),
         },
     )
