@@ -6,24 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from confluent_kafka import KafkaException
-from kafka.errors import KafkaError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from connect.client import ConnectError
-from runtime.errors import WaitedTooLong
+from runtime.errors import NeverlostError
 
 SECONDS_MAX = 3.0
-_AWAY = (
-    SQLAlchemyError,
-    ConnectError,
-    requests.RequestException,
-    KafkaError,
-    KafkaException,
-    WaitedTooLong,
-    TimeoutError,
-)
+_AWAY = (SQLAlchemyError, NeverlostError, requests.RequestException, TimeoutError)
 
 Question = Callable[[], Any]
 

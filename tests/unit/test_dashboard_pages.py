@@ -94,6 +94,19 @@ def test_tokens_that_are_tried_all_at_once_are_counted_one_by_one(pages):
     assert (done.count(False), done.count(None)) == (WRONG_MAX, 3 * WRONG_MAX)
 
 
+def test_who_answers_in_the_supervisors_place_hides_no_more_than_the_restarts():
+    with (
+        answering({"/metrics": (200, "a page of somebody else")}) as (url, asked),
+        closing(Pages(settings_for(AWAY, supervisor_url=url))) as opened,
+    ):
+        opened.sources.watch.sample()
+        [sample] = opened.sources.watch.look()
+
+    assert asked == ["GET /metrics"]
+    assert sample.restarts == {}
+    assert sample.answers == dict.fromkeys(SERVICE, False)
+
+
 # ── the log of actions
 
 

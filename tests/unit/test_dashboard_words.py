@@ -351,6 +351,7 @@ def test_runs_that_can_be_read_are_listed_and_others_are_not(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "result.json").write_text(text)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "gone").symlink_to(tmp_path / "elsewhere")
 
     assert [run.name for run in chaos_reports.newest(tmp_path)] == ["good"]
     assert chaos_reports.read(tmp_path, "good") == {"verdict": "valid"}
