@@ -53,12 +53,13 @@ def read(parts: Parts, statuses: Statuses, order_id: UUID) -> Way:
         reservation=known.get(INVENTORY.name),
         relays=known.get(CONNECT),
         audited_at=audited_at,
-        away=_away(known, written, seen),
+        away=away(known, written, seen),
         **known.get(PAYMENT.name, {}),
     )
 
 
-def _away(*asked: Answers) -> dict[str, str]:
+def away(*asked: Answers) -> dict[str, str]:
+    """Why each part that was asked has no answer, by the part in words; of the first round that tells."""
     names = {CONNECT: CONNECT}
     return {
         names.get(name, f"the {name} database"): why
