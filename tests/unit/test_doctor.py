@@ -435,6 +435,15 @@ def test_a_setting_is_put_right_where_it_was_made(source, remedy):
 
 
 @pytest.mark.parametrize(
+    ("name", "kind"), [("outbox", "TABLE"), ("make_partitions(integer)", "FUNCTION"), ("ids_seq", "TABLE")]
+)
+def test_what_belongs_to_another_is_given_back_as_what_it_is(name, kind):
+    report = examine(replace(FACTS, **database(owned={name: "order_app"})), WANTED)
+
+    assert report.findings[0].remedy == f"psql -d orders -c 'ALTER {kind} {name} OWNER TO order_migrator'"
+
+
+@pytest.mark.parametrize(
     ("role", "database", "whose"),
     [
         ("order_app", None, "ROLE order_app"),
