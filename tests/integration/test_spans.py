@@ -1,8 +1,10 @@
 """Spans of one order, as a collector gets them: exported by the real SDK, and decoded here."""
 
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -244,3 +246,15 @@ def test_a_process_goes_on_and_says_so_where_its_packages_are_not_there():
 
     assert "no spans are exported: requirements/otel.txt is not installed" in told
     assert told.startswith("False")
+
+
+def test_a_process_ends_in_its_time_whatever_its_collector_does():
+    program = (
+        "from runtime import spans, trace; from runtime.spans import Ended, Kind\n"
+        "spans.switch_on('p'); spans.tell(Ended(trace.begin(), None, 'x', Kind.SERVER, 1, 2, {}))"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        run(program, **{ENDPOINT: "http://{}:{}".format(*silent.getsockname())})
+
+    assert time.monotonic() - began < 8, "it is killed after ten"
