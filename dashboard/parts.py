@@ -9,12 +9,17 @@ import requests
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from connect.health import ConnectorStatus
 from runtime.errors import NeverlostError
 
 SECONDS_MAX = 3.0
 _AWAY = (SQLAlchemyError, NeverlostError, requests.RequestException, TimeoutError)
 
+# What everybody calls the one part that is no database.
+CONNECT = "Kafka Connect"
+
 Question = Callable[[], Any]
+Statuses = Callable[[], Mapping[str, ConnectorStatus]]  # the question of how Kafka Connect is
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,15 @@ class Parts:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def parts_away(*asked: Answers) -> dict[str, str]:
+    """Why each part that was asked has no answer, by the part in words; of the first round that tells."""
+    return {
+        name if name == CONNECT else f"the {name} database": why
+        for each in reversed(asked)
+        for name, why in each.away.items()
+    }
 
 
 def rows(connection: Connection, statement: Any, values: Mapping[str, Any]) -> list[Any]:
