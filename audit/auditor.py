@@ -68,7 +68,7 @@ def main() -> None:
     environment = Environment()
     own = database_url(environment, "AUDIT_DATABASE_URL")
     databases = {each: database_url(environment, f"{each.name.upper()}_DATABASE_URL") for each in SERVICES}
-    servers = environment.texts("KAFKA_BOOTSTRAP_SERVERS")
+    servers = environment.servers("KAFKA_BOOTSTRAP_SERVERS")
     bind = environment.bind("HEALTH_BIND")
     environment.check()
     configure("auditor")

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 def main() -> None:
     environment = Environment()
     urls = environment.texts("CONNECT_URLS")
-    servers = environment.texts("KAFKA_BOOTSTRAP_SERVERS")
+    servers = environment.servers("KAFKA_BOOTSTRAP_SERVERS")
     databases = {
         service: database_url(environment, f"{service.name.upper()}_DATABASE_URL") for service in SERVICES
     }

@@ -36,7 +36,7 @@ class SlotLost(NeverlostError):  # noqa: N818 - it says what happened
 def main() -> None:
     environment = Environment()
     admin = database_url(environment, "ADMIN_DATABASE_URL")
-    servers = environment.texts("KAFKA_BOOTSTRAP_SERVERS")
+    servers = environment.servers("KAFKA_BOOTSTRAP_SERVERS")
     environment.check()
     configure("slots")
     for service in SERVICES:

@@ -59,6 +59,8 @@ class Supervisor:
         self._restarts = Restarts()
         self._watch = Watch()
         self._problems: Mapping[str, str] = {"connect": "not asked yet"}
+        for name in connectors:
+            RESTARTS.labels(name)  # A series that begins with its first restart shows no growth by it.
 
     def problems(self) -> Mapping[str, str]:
         return self._problems
@@ -134,7 +136,7 @@ class Databases:
 def main() -> None:
     environment = Environment()
     urls = environment.texts("CONNECT_URLS")
-    servers = environment.texts("KAFKA_BOOTSTRAP_SERVERS")
+    servers = environment.servers("KAFKA_BOOTSTRAP_SERVERS")
     bind = environment.bind("HEALTH_BIND", "127.0.0.1:9405")
     databases = {
         service: database_url(environment, f"{service.name.upper()}_DATABASE_URL") for service in SERVICES

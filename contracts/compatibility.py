@@ -60,7 +60,7 @@ class _Comparison:
 
     def of(self, writer: Json, reader: Json, where: str) -> Iterator[str]:
         """Each way in which the writer may put it must be one that the reader understands."""
-        if where.count(".") > _DEPTH_MAX:
+        if where.count(".") + where.count("[]") > _DEPTH_MAX:
             yield f"{where} lies too deep for this check"
             return
         readings = list(_alternatives(reader, self._readers))
@@ -87,7 +87,8 @@ class _Comparison:
             yield f"{_at(where, name)} may be missing, and is needed"
         for name in sorted(read.keys() & written.keys()):
             yield from self.of(written[name], read[name], _at(where, name))
-            if name not in always and written[name].get("default") != read[name].get("default"):
+            defaults = written[name].get("default"), read[name].get("default")
+            if name not in always and not _is_same(*defaults):
                 yield f"{_at(where, name)} means something else where it is left out: its default differs"
         if self._every_field:
             for name in sorted(read.keys() - written.keys() - set(reader.get("required", ()))):
@@ -118,7 +119,7 @@ def _alternatives(schema: Json, parts: Json) -> Iterator[Json]:
             yield from _alternatives({**_without(schema, "anyOf"), **each}, parts)
     elif isinstance(schema.get("type"), list):
         for each in schema["type"]:
-            yield {**schema, "type": each}
+            yield from _alternatives({**schema, "type": each}, parts)
     elif "const" in schema:
         yield {**_without(schema, "const"), "enum": [schema["const"]]}
     else:
@@ -150,8 +151,13 @@ def _values(writer: Json, reader: Json) -> Iterator[str]:
 def _choices(writer: Json, known: Iterable[Any]) -> Iterator[str]:
     if "enum" not in writer:
         yield f"may be other than {known}"
-    elif more := [each for each in writer["enum"] if each not in known]:
+    elif more := [each for each in writer["enum"] if not any(_is_same(each, one) for one in known)]:
         yield f"may be {more}, which is not known"
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """As JSON has it, where true is no number."""
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _bound(schema: Json, pair: tuple[str, str], inward: int) -> tuple[float, int] | None:

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import queries
+from runtime import redaction
 from runtime.errors import NeverlostError
 
 log = structlog.get_logger(__name__)
@@ -61,7 +62,7 @@ def _tried(do: Callable[[], str]) -> Done:
     except NeverlostError as error:
         return Done(REFUSED, str(error)[:RESULT_MAX])
     except _EXPECTED as error:
-        log.warning("an action failed", reason=str(error))
+        log.warning("an action failed", reason=redaction.explain(error))
         return Done(FAILED, f"{type(error).__name__}: what it came to is not known")
 
 

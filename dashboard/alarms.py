@@ -1,7 +1,6 @@
 """What an operator must know of, told from readings without any I/O; the worst comes first."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from audit.verdict import DAYS_AHEAD_MIN
 from connect.doctor import RETAINED_ALARM, RETAINED_WARN
@@ -12,7 +11,7 @@ from dashboard.relay_words import relay
 from dashboard.sentences import WORST_FIRST, Sentence, Tone
 from doctor.facts import Silence
 from messaging.dead_letters import QUEUED
-from monitor.readings import Audit, Connect, Database, Intents, Readings, Sagas, Slot, Waiting
+from monitor.readings import Audit, Connect, Database, Intents, Readings, Sagas, Slot, Waiting, together
 
 LATE_SECONDS = 30.0
 UNKNOWN_SECONDS = 60.0
@@ -98,9 +97,11 @@ def _database(service: str, database: Database | Silence) -> Iterator[Sentence]:
     culprits = {
         kind: each for (_, kind), each in database.dead_letters.items() if each.count and kind != QUEUED
     }
-    if count := sum(each.count for each in culprits.values()):
-        oldest = Waiting(count, max(each.oldest_seconds for each in culprits.values()))
-        what = f"{service} has {count} parked message{'s' if count > 1 else ''}{_oldest(oldest)}"
+    if culprits:
+        parked = together(culprits.values())
+        what = (
+            f"{service} has {parked.count} parked message{'s' if parked.count > 1 else ''}{_oldest(parked)}"
+        )
         yield Sentence(f"{what}: {', '.join(sorted(culprits))}.", Tone.BAD, "See why", _TO_LETTERS)
     if database.days_ahead < DAYS_AHEAD_MIN:
         yield Sentence(f"{service} has partitions for {database.days_ahead} days only.", Tone.BAD)
@@ -120,8 +121,7 @@ def _slot(service: str, slot: Slot | None) -> Iterator[Sentence]:
             "See why",
             _TO_CONNECTORS,
         )
-    share = slot.retained_bytes / slot.keep_bytes if slot.keep_bytes else 0.0
-    full = slot.seconds_to_full
+    share, full = slot.share, slot.seconds_to_full
     if share >= RETAINED_WARN or (full is not None and full < FULL_SECONDS_WARN):
         when = f", and is full in {age(full)} if it goes on like this" if full is not None else ""
         told = f"The slot {name} holds back {share:.0%} of the WAL that Postgres keeps for it{when}."
@@ -149,7 +149,7 @@ def _relays(connectors: Mapping[str, ConnectorStatus]) -> Iterator[Sentence]:
     for service in SERVICE:
         told = relay(service, connectors)
         if told.tone is not Tone.GOOD:
-            yield replace(told, text=f"{told.text[:1].upper()}{told.text[1:]}.")
+            yield told.alone()
 
 
 def _waiting(audit: Audit | Silence) -> Iterator[Sentence]:
@@ -166,12 +166,11 @@ def _waiting(audit: Audit | Silence) -> Iterator[Sentence]:
 
 def _late(waiting: Mapping[tuple[str, str], Waiting]) -> dict[str, Waiting]:
     """By the first of the two names, where the oldest waits too long."""
-    together: dict[str, Waiting] = {}
+    of_each: dict[str, list[Waiting]] = {}
     for (name, _), each in waiting.items():
-        known = together.get(name, Waiting())
-        oldest = max(known.oldest_seconds, each.oldest_seconds)
-        together[name] = Waiting(known.count + each.count, oldest)
-    return {name: each for name, each in together.items() if each.oldest_seconds > LATE_SECONDS}
+        of_each.setdefault(name, []).append(each)
+    found = {name: together(each) for name, each in of_each.items()}
+    return {name: each for name, each in found.items() if each.oldest_seconds > LATE_SECONDS}
 
 
 def _intents(intents: Intents | Silence) -> Iterator[Sentence]:

@@ -14,6 +14,7 @@ from dashboard.saga_pages import saga_routes
 from dashboard.settings import Settings
 from dashboard.sources import Sources
 from dashboard.topic_pages import topic_routes
+from runtime import spans
 from runtime.environment import Environment
 from runtime.logs import configure
 from web.metrics import measure_requests
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None, *, watches: bool = True) -> Fla
     """`watches`: readings are taken in the background from now on."""
     settings = settings or Settings.read(Environment())
     configure("dashboard")
+    spans.switch_on("dashboard")  # it redrives
     sources = Sources.open(settings)
     app = Flask("dashboard")
     app.config.update(

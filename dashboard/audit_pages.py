@@ -44,7 +44,7 @@ def action_routes(sources: Sources) -> Blueprint:
     @routes.get("/log")
     def show() -> Response:
         text = request.args.get("before", "")
-        before = int(text) if text.isdigit() and len(text) < 19 else _NEWEST
+        before = int(text) if text.isdecimal() and len(text) < 19 else _NEWEST
         values = {"before": before, "limit": ACTIONS_SHOWN + 1}
         question = sources.parts.database(AUDIT.name, rows, queries.ACTIONS, values)
         asked = sources.parts.ask({AUDIT.name: question})

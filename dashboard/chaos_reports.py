@@ -23,9 +23,9 @@ def newest(folder: Path) -> list[Run]:
     """Those that can be read; none where there is no such folder."""
     try:
         found = [path for path, _ in zip(folder.iterdir(), range(FOLDERS_MAX), strict=False)]
-        found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     except OSError:
         return []
+    found.sort(key=_changed_at, reverse=True)
     runs = (_run(path) for path in found[:RUNS_MAX])
     return [run for run in runs if run]
 
@@ -38,6 +38,13 @@ def read(folder: Path, name: str) -> dict[str, Any] | None:
         return None
     run = _run(path) if path else None
     return run.told if run else None
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # it has gone meanwhile, or leads nowhere
+        return 0.0
 
 
 def _run(path: Path) -> Run | None:

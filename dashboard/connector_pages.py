@@ -13,9 +13,8 @@ from dashboard import forms, queries, relays
 from dashboard.action_log import Action, carry_out
 from dashboard.guard import operator_only
 from dashboard.history import restarts_seen
-from dashboard.order_facts import CONNECT
 from dashboard.pages import page
-from dashboard.parts import rows
+from dashboard.parts import CONNECT, rows
 from dashboard.sources import Sources
 
 CONNECTORS = tuple(service.connector for service in SERVICES)

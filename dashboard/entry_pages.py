@@ -50,7 +50,10 @@ def entry_routes(guard: Guard) -> Blueprint:
 
 def local(place: str) -> str | None:
     """The place, where it is one of this host; whoever signs in is sent nowhere else."""
-    parts = urlsplit(place)
+    try:
+        parts = urlsplit(place)
+    except ValueError:  # it does not even look like one, as `//[` does not
+        return None
     if not place.startswith("/") or parts.netloc or parts.scheme or "\\" in place or place.startswith("//"):
         return None
     return place

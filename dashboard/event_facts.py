@@ -12,8 +12,7 @@ from audit import report, trace
 from audit.trace import Event, Place
 from contracts.services import AUDIT, SERVICES
 from dashboard import queries
-from dashboard.order_facts import CONNECT, Statuses
-from dashboard.parts import Answers, Parts, rows
+from dashboard.parts import CONNECT, Answers, Parts, Statuses, parts_away, rows
 from dashboard.way import Letter, Way
 from messaging.envelope import as_uuid
 
@@ -77,7 +76,7 @@ def _way(
         letters=tuple(letter for told in there.values() for letter in told["letters"]),
         relays=asked.get(CONNECT),
         audited_at=audited_at,
-        away={f"the {name} database" if name != CONNECT else name: why for name, why in asked.away.items()},
+        away=parts_away(asked),
     )
 
 

@@ -23,10 +23,7 @@ def event_routes(sources: Sources) -> Blueprint:
         known = found.event or found.places or found.way.letters
         if not known and not found.way.away:
             raise NotFound(f"No outbox, topic or inbox knows an event {event_id}.")
-        told = event_words.tell(found)
-        settled = bool(
-            found.event and found.event.places and not found.event.awaited_by and not found.way.away
-        )
+        told, settled = event_words.tell(found), event_words.is_settled(found)
         return page("event", settled=settled, found=found, told=told, event_id=event_id)
 
     @routes.get("/find")

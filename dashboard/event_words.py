@@ -18,6 +18,13 @@ def tell(found: Found) -> list[Sentence]:
     return told
 
 
+def is_settled(found: Found) -> bool:
+    """Whether nothing of it is expected to change any more. One that is parked is in its inbox, and waits."""
+    event = found.event
+    has_arrived = event is not None and bool(event.places) and not event.awaited_by
+    return has_arrived and not found.way.away and not found.way.waiting_letters
+
+
 def _lost(found: Found) -> Iterator[Sentence]:
     if found.is_lost:
         told = "It is lost: its relay has passed it, and it is not in its topic."
@@ -29,8 +36,7 @@ def _lost(found: Found) -> Iterator[Sentence]:
 def _letters(found: Found) -> Iterator[Sentence]:
     for letter in found.way.waiting_letters:
         what = "waits behind a parked one" if letter.state == "queued" else "is parked"
-        why = letter.reason.splitlines()[0][:200] if letter.reason else "no reason is kept"
-        told = f"At {letter.service} it {what} since {since(letter.parked_at, found.way.now)}: {why}."
+        told = f"At {letter.service} it {what} since {since(letter.parked_at, found.way.now)}: {letter.why}."
         yield Sentence(told, Tone.BAD, "Mend its cause, then redrive it", "letters.show_all")
 
 
@@ -47,8 +53,7 @@ def _way(found: Found) -> Iterator[Sentence]:
             )
         return
     if on_its_way(found.way, event) or (not event.places and not any(seen.at for seen in event.seen)):
-        stands = hop(found.way, event, what="it")
-        yield Sentence(f"{stands.text[0].upper()}{stands.text[1:]}.", stands.tone, stands.remedy, stands.page)
+        yield hop(found.way, event, what="it").alone()
         return
     ends = [seen.at for seen in event.seen if seen.at] or [event.appended_at or event.written_at]
     took = age((max(ends) - event.written_at).total_seconds())

@@ -7,6 +7,7 @@ POST carries a token of the session.
 
 import hmac
 import secrets
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -28,7 +29,10 @@ CSRF = "csrf_token"
 
 
 class Attempts:
-    """How often a wrong token was given of late, by address and by all together; bounded in size."""
+    """How often a wrong token was given of late, by address and by all; bounded in size.
+
+    One thread at a time may ask or tell.
+    """
 
     def __init__(self) -> None:
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
@@ -53,17 +57,19 @@ class Guard:
     def __init__(self, token: str) -> None:
         self._token = token.encode()
         self._attempts = Attempts()
+        self._turn = threading.Lock()
 
     def sign_in(self, token: str, name: str) -> bool:
         """Whether the token is right. Raises TooManyRequests (429) after too many that were not."""
         address, now = request.remote_addr or "", time.monotonic()
-        if not self._attempts.may_try(address, now):
-            raise TooManyRequests(
-                "Too many wrong tokens: wait a minute, then try again.", retry_after=int(WRONG_SECONDS)
-            )
-        if not hmac.compare_digest(token.encode(), self._token):
-            self._attempts.note_wrong(address, now)
-            return False
+        with self._turn:  # of those who come at once, each must know of the ones before
+            if not self._attempts.may_try(address, now):
+                raise TooManyRequests(
+                    "Too many wrong tokens: wait a minute, then try again.", retry_after=int(WRONG_SECONDS)
+                )
+            if not hmac.compare_digest(token.encode(), self._token):
+                self._attempts.note_wrong(address, now)
+                return False
         session.clear()
         session.update(operator=name, until=time.time() + SESSION_SECONDS)
         return True

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from dashboard.letter_filters import Filter
 from dashboard.sources import Sources
-from messaging import discard, redrive
+from messaging import discard, letters, redrive
 from messaging.consumer import Consumer
 from messaging.discard import Discarded
 from messaging.redrive import Redriven
@@ -36,13 +36,12 @@ class Preview:
 
 
 def preview_redrive(sources: Sources, meant: Filter) -> list[Preview]:
-    """The dry run; as who only looks."""
-    found = [
+    """The dry run; as who only looks. Raises TooMany, before the letters of each key are looked for."""
+    _check(sum(_held(sources.engines[each], each, meant) for each in meant.services))
+    return [
         Preview(consumer.service, redrive.plan(sources.engines[consumer.service], consumer, meant.wanted))
         for consumer in _consumers(sources, meant)
     ]
-    _check(sum(len(each.queues) for each in found))
-    return found
 
 
 def preview_discard(sources: Sources, meant: Filter, *, whole_key: bool) -> list[Preview]:
@@ -57,7 +56,7 @@ def preview_discard(sources: Sources, meant: Filter, *, whole_key: bool) -> list
 
 def redrive_all(sources: Sources, meant: Filter, by: str) -> str:
     """Handle them again; says what came of it. Raises TooMany, and StillHeld."""
-    preview_redrive(sources, meant)
+    _check(sum(_held(sources.handlers[each], each, meant) for each in meant.services))
     held: list[str] = []
 
     def do(engine: Engine, consumer: Consumer) -> str:
@@ -106,6 +105,12 @@ def _told_given_up(done: Discarded) -> str:
 
 def _consumers(sources: Sources, meant: Filter) -> Iterator[Consumer]:
     return (c for c in consumers(sources.settings.patience) if c.service in meant.services)
+
+
+def _held(engine: Engine, service: str, meant: Filter) -> int:
+    """How many keys would be redriven."""
+    with engine.connect() as connection:
+        return len(letters.held_keys(connection, service, meant.wanted))
 
 
 def _check(count: int) -> None:

@@ -34,7 +34,7 @@ class Filter:
         found = cls(**{name: given.get(name, "").strip()[:TEXT_MAX] for name in cls.__dataclass_fields__})
         if found.service and found.service not in SERVICE:
             raise WrongFilter(f"There is no service {found.service!r}.")
-        if found.id and not (found.id.isdigit() and found.service and len(found.id) < 19):
+        if found.id and not (found.id.isdecimal() and found.service and len(found.id) < 19):
             raise WrongFilter("An id is a number, and counts in each service: name the service with it.")
         if found.older and not _AGE.fullmatch(found.older):
             raise WrongFilter(f"{found.older!r} is no age: say 30s, 10m, 2h or 1d.")

@@ -37,8 +37,10 @@ def letter_routes(sources: Sources) -> Blueprint:
         found.sort(key=lambda letter: letter["parked_at"])
         return page("letters", letters=found, meant=meant, services=SERVICE, away=asked.away, most=SHOWN_MAX)
 
-    @routes.get("/dead-letters/<any(order, payment, inventory):service>/<int:letter_id>")
+    @routes.get("/dead-letters/<service>/<int:letter_id>")
     def show(service: str, letter_id: int) -> Response:
+        if service not in SERVICE:
+            raise NotFound(f"There is no service {service[:40]!r}.")
         asked = sources.parts.ask({service: sources.parts.database(service, letters.show, letter_id)})
         if service in asked.found and asked.found[service] is None:
             raise NotFound(f"{service} has no dead letter {letter_id}.")

@@ -1,6 +1,6 @@
 """One order, read from everybody who knows of it. Three rounds of questions: each needs ids of the last."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,17 +9,13 @@ from sqlalchemy import Connection, Row
 
 from audit import report, trace
 from audit.trace import Noted
-from connect.health import ConnectorStatus
 from contracts.services import AUDIT, INVENTORY, ORDER, PAYMENT, SERVICES
 from dashboard import queries
-from dashboard.parts import Answers, Parts, rows
+from dashboard.parts import CONNECT, Parts, Statuses, parts_away, rows
 from dashboard.way import Intent, Letter, LogLine, Order, Payment, Reservation, Saga, Way
 from saga import people
 from saga.people import UnknownSaga
 from saga.state import cause_from_json
-
-CONNECT = "Kafka Connect"
-Statuses = Callable[[], Mapping[str, ConnectorStatus]]
 
 
 def read(parts: Parts, statuses: Statuses, order_id: UUID) -> Way:
@@ -53,18 +49,9 @@ def read(parts: Parts, statuses: Statuses, order_id: UUID) -> Way:
         reservation=known.get(INVENTORY.name),
         relays=known.get(CONNECT),
         audited_at=audited_at,
-        away=_away(known, written, seen),
+        away=parts_away(known, written, seen),
         **known.get(PAYMENT.name, {}),
     )
-
-
-def _away(*asked: Answers) -> dict[str, str]:
-    names = {CONNECT: CONNECT}
-    return {
-        names.get(name, f"the {name} database"): why
-        for each in reversed(asked)
-        for name, why in each.away.items()
-    }
 
 
 def _order(connection: Connection, order_id: UUID) -> dict[str, Any]:

@@ -67,9 +67,8 @@ def _letters(way: Way) -> Iterator[Sentence]:
     for letter in way.waiting_letters:
         if letter.state == "queued":
             continue
-        why = letter.reason.splitlines()[0][:200] if letter.reason else "no reason is kept"
         what, parked = letter.type or "without a type", since(letter.parked_at, way.now)
-        told = f"{letter.service}'s message {what} is parked since {parked}: {why}."
+        told = f"{letter.service}'s message {what} is parked since {parked}: {letter.why}."
         yield Sentence(told, Tone.BAD, "Mend its cause, then redrive it", "letters.show_all")
 
 
@@ -137,8 +136,7 @@ def _unfinished(way: Way) -> Iterator[Sentence]:
     """What is under way beside that for which the saga waits."""
     for event in way.events:
         if on_its_way(way, event):
-            told = hop(way, event, what=f"the event {event.type}")
-            yield Sentence(f"{told.text[0].upper()}{told.text[1:]}.", told.tone, *_help(told))
+            yield hop(way, event, what=f"the event {event.type}").alone()
 
 
 def _tail(way: Way) -> Iterator[Sentence]:

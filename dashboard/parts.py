@@ -6,27 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from confluent_kafka import KafkaException
-from kafka.errors import KafkaError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from connect.client import ConnectError
-from runtime.errors import WaitedTooLong
+from connect.health import ConnectorStatus
+from runtime.errors import NeverlostError
 
 SECONDS_MAX = 3.0
-ASKED_AT_ONCE = 24
-_AWAY = (
-    SQLAlchemyError,
-    ConnectError,
-    requests.RequestException,
-    KafkaError,
-    KafkaException,
-    WaitedTooLong,
-    TimeoutError,
-)
+_AWAY = (SQLAlchemyError, NeverlostError, requests.RequestException, TimeoutError)
+
+# What everybody calls the one part that is no database.
+CONNECT = "Kafka Connect"
 
 Question = Callable[[], Any]
+Statuses = Callable[[], Mapping[str, ConnectorStatus]]  # the question of how Kafka Connect is
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +34,15 @@ class Answers:
 
 
 class Parts:
-    """The databases that may be looked into, by name, and room for so many questions at once."""
+    """The databases that may be looked into, by name, and room for `at_once` questions at the same time.
 
-    def __init__(self, engines: Mapping[str, Engine]) -> None:
+    A database that is frozen keeps the thread of each of its connections until it goes on: there must be
+    room beside those.
+    """
+
+    def __init__(self, engines: Mapping[str, Engine], at_once: int) -> None:
         self._engines = engines
-        self._pool = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="ask")
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="ask")
 
     def database(self, name: str, read: Callable[..., Any], *what: Any) -> Question:
         """The question that `read` puts to a database, with a connection first and then `what`."""
@@ -55,12 +52,6 @@ class Parts:
                 return read(connection, *what)
 
         return ask
-
-    def databases(
-        self, names: Mapping[str, Any], read: Callable[..., Any], *what: Any
-    ) -> dict[str, Question]:
-        """The same question to several databases, each under its name."""
-        return {name: self.database(name, read, *what) for name in names}
 
     def ask(self, questions: Mapping[str, Question], *, seconds: float = SECONDS_MAX) -> Answers:
         """All at once. Raises what is a fault of ours; a part that is away, or slow, is told as that."""
@@ -76,6 +67,15 @@ class Parts:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def parts_away(*asked: Answers) -> dict[str, str]:
+    """Why each part that was asked has no answer, by the part in words; of the first round that tells."""
+    return {
+        name if name == CONNECT else f"the {name} database": why
+        for each in reversed(asked)
+        for name, why in each.away.items()
+    }
 
 
 def rows(connection: Connection, statement: Any, values: Mapping[str, Any]) -> list[Any]:

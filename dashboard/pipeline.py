@@ -1,11 +1,11 @@
 """Each service's pipeline, hop by hop: what waits there, how much goes through, and how it is. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connect.doctor import RETAINED_ALARM, RETAINED_WARN
 from connect.health import ConnectorStatus, Verdict
-from contracts.services import SERVICES, Service
+from contracts.services import INVENTORY, ORDER, PAYMENT, SERVICES, Service
 from contracts.topics import MESSAGE_TOPICS
 from dashboard.ages import age
 from dashboard.alarms import LATE_SECONDS
@@ -13,9 +13,11 @@ from dashboard.history import Sample, rate
 from dashboard.sentences import Tone, worst
 from doctor.facts import Silence
 from messaging.dead_letters import QUEUED
-from monitor.readings import Audit, Connect, Database, Sagas, Waiting
+from monitor.readings import Audit, Connect, Database, Sagas, Waiting, together
 
 HOPS = ("API", "outbox", "slot", "connector", "topic", "inbox", "effect")
+# What grows when a service's work has an effect; that of orders is told by their sagas.
+_LEDGERS = {PAYMENT.name: "payment_ledger", INVENTORY.name: "stock_ledger"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def _cells(samples: list[Sample], service: Service) -> Iterator[Cell]:
 def _api(now: Sample, samples: list[Sample], name: str) -> Cell:
     if not now.answers.get(name):
         return Cell("API", "away", ("it takes no requests",), Tone.BAD)
-    placed = _per_second(rate(samples, (name, "orders")), "orders") if name == "order" else ""
+    placed = _per_second(rate(samples, (name, "orders")), "orders") if name == ORDER.name else ""
     return Cell("API", placed or "answers", ("answers",) if placed else ())
 
 
@@ -77,7 +79,7 @@ def _slot(database: Database | Silence | None) -> Cell:
     slot = database.slot
     if slot is None or slot.wal_status == "lost":
         return Cell("slot", "lost" if slot else "gone", ("recover it",), Tone.BAD)
-    share = slot.retained_bytes / slot.keep_bytes if slot.keep_bytes else 0.0
+    share = slot.share
     tone = Tone.BAD if share >= RETAINED_ALARM else Tone.WARNING if share >= RETAINED_WARN else Tone.GOOD
     kept = f"{size(slot.retained_bytes)} kept" + (f", {share:.0%}" if slot.keep_bytes else "")
     if not slot.active:
@@ -107,23 +109,20 @@ def _effect(samples: list[Sample], name: str, database: Database | Silence | Non
     if database is None or isinstance(database, Silence):
         return Cell("effect", "not known", ("its database is away",), Tone.BAD)
     parked = _parked(database)
-    readings, ledgers = samples[-1].readings, {"payment": "payment_ledger", "inventory": "stock_ledger"}
-    if name in ledgers:
-        moved = _per_second(rate(samples, (name, ledgers[name])), "entries")
-        return Cell("effect", moved or "–", (parked or "none parked",), Tone.BAD if parked else Tone.GOOD)
-    sagas = readings.sagas
+    if name == ORDER.name:
+        return _under_way(samples[-1].readings.sagas, parked)
+    moved = _per_second(rate(samples, (name, _LEDGERS.get(name, ""))), "entries")
+    return Cell("effect", moved or "–", (parked or "none parked",), Tone.BAD if parked else Tone.GOOD)
+
+
+def _under_way(sagas: Sagas | Silence, parked: str) -> Cell:
     if isinstance(sagas, Silence):
         return Cell("effect", "not known", (), Tone.BAD)
-    live, stuck = _all(sagas), sagas.needing_attention.count
+    live, stuck = together(sagas.by_status.values()), sagas.needing_attention.count
     more = [f"oldest {age(live.oldest_seconds)}"] if live.count else []
     more += [f"{stuck} for a person"] if stuck else []
     tone = Tone.BAD if stuck or parked else Tone.GOOD
     return Cell("effect", f"{live.count:,} under way", (*more, parked or "none parked"), tone)
-
-
-def _all(sagas: Sagas) -> Waiting:
-    found = list(sagas.by_status.values())
-    return Waiting(sum(w.count for w in found), max((w.oldest_seconds for w in found), default=0.0))
 
 
 def _parked(database: Database) -> str:
@@ -132,17 +131,12 @@ def _parked(database: Database) -> str:
 
 
 def _sum(waiting: Mapping[tuple[str, str], Waiting], name: str) -> Waiting:
-    return _together(each for (first, _), each in waiting.items() if first == name)
+    return together(each for (first, _), each in waiting.items() if first == name)
 
 
 def _of_writer(unread: Mapping[tuple[str, str], Waiting], service: str) -> Waiting:
     topics = {topic.name for topic in MESSAGE_TOPICS if topic.writer == service}
-    return _together(each for (_, topic), each in unread.items() if topic in topics)
-
-
-def _together(found: Iterable[Waiting]) -> Waiting:
-    known = list(found)
-    return Waiting(sum(w.count for w in known), max((w.oldest_seconds for w in known), default=0.0))
+    return together(each for (_, topic), each in unread.items() if topic in topics)
 
 
 def _per_second(found: float | None, what: str) -> str:

@@ -147,6 +147,6 @@ def _next(chosen: str, older: int, found: list[Any]) -> str | None:
 def _seconds(text: str, otherwise: int) -> int:
     if not text:
         return otherwise
-    if not text.isdigit() or len(text) > 9:
+    if not text.isdecimal() or len(text) > 9:
         abort(400, f"{text[:40]!r} is no number of seconds.")
     return int(text)

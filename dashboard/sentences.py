@@ -1,6 +1,6 @@
 """What the pages say: a sentence, how it is meant, and what helps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -21,6 +21,10 @@ class Sentence:
     tone: Tone = Tone.CALM
     remedy: str = ""
     page: str = ""
+
+    def alone(self) -> "Sentence":
+        """What was told as the end of a sentence, as one of its own."""
+        return replace(self, text=f"{self.text[:1].upper()}{self.text[1:]}.")
 
 
 WORST_FIRST = (Tone.BAD, Tone.WARNING, Tone.CALM, Tone.GOOD)

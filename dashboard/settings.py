@@ -38,7 +38,7 @@ class Settings:
                 each.name: database_url(environment, f"{each.name.upper()}_APP_DATABASE_URL")
                 for each in SERVICES
             },
-            bootstrap_servers=environment.texts("KAFKA_BOOTSTRAP_SERVERS"),
+            bootstrap_servers=environment.servers("KAFKA_BOOTSTRAP_SERVERS"),
             connect_urls=environment.texts("CONNECT_URLS"),
             urls={
                 each.name: environment.url(f"{each.name.upper()}_URL", "http://", "https://").rstrip("/")

@@ -14,7 +14,8 @@ from dashboard.watch import Watch
 from runtime.database import DatabaseLimits, connect_engine
 from runtime.waiting import Backoff
 
-CONNECTIONS = 6
+CONNECTIONS = 6  # to each database
+OTHERS_AT_ONCE = 24  # questions, while every connection of every database is kept by one that hangs
 # A page asks again in two seconds: what takes longer is told as away.
 _LIMITS = DatabaseLimits(statement_ms=2_000, lock_ms=2_000)
 _ONE_TRY = Backoff(attempts=1, first_seconds=0)
@@ -45,7 +46,7 @@ class Sources:
             name: connect_engine(url, process="dashboard", connections=2)
             for name, url in settings.handlers.items()
         }
-        parts = Parts(engines)
+        parts = Parts(engines, at_once=CONNECTIONS * len(engines) + OTHERS_AT_ONCE)
         return cls(settings, parts, Watch(settings, parts), engines, handlers)
 
     def close(self) -> None:

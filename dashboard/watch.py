@@ -16,6 +16,7 @@ from dashboard.history import History, Sample
 from dashboard.parts import Parts, Question, rows
 from dashboard.settings import Settings
 from monitor.gather import Access, Reader
+from runtime.errors import NeverlostError
 
 WATCHED_SECONDS = 2.0
 UNWATCHED_SECONDS = 15.0
@@ -28,6 +29,10 @@ RESTARTS_TOTAL = "neverlost_connector_restarts_total"
 _RESTARTS = "restarts"
 
 log = structlog.get_logger(__name__)
+
+
+class NotFigures(NeverlostError):  # noqa: N818 - it says what is wrong
+    """Somebody answers, and not with figures that are known here."""
 
 
 class Watch:
@@ -91,14 +96,17 @@ class Watch:
         return {name: self._parts.database(name, _counters) for name in SERVICE}
 
     def _restarts(self) -> Mapping[str, float]:
-        answer = requests.get(f"{self._supervisor}/metrics", timeout=API_SECONDS)
+        answer = _get(f"{self._supervisor}/metrics")
         answer.raise_for_status()
-        return {
-            sample.labels["connector"]: sample.value
-            for family in text_string_to_metric_families(answer.text)
-            for sample in family.samples
-            if sample.name == RESTARTS_TOTAL
-        }
+        try:
+            return {
+                sample.labels["connector"]: sample.value
+                for family in text_string_to_metric_families(answer.text)
+                for sample in family.samples
+                if sample.name == RESTARTS_TOTAL
+            }
+        except (ValueError, KeyError) as error:
+            raise NotFigures(f"who answers at {self._supervisor} is not the supervisor") from error
 
     def _calls(self) -> dict[str, Question]:
         return {f"{name} API": partial(_answers, url) for name, url in self._urls.items()}
@@ -109,4 +117,10 @@ def _counters(connection: Connection) -> Mapping[str, int]:
 
 
 def _answers(url: str) -> bool:
-    return requests.get(f"{url}/readyz", timeout=API_SECONDS).ok
+    return _get(f"{url}/readyz").ok
+
+
+def _get(url: str) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False  # these are neighbours: no proxy stands in between
+        return session.get(url, timeout=API_SECONDS)

@@ -96,6 +96,11 @@ class Letter:
     settled_by: str | None = None
     note: str | None = None
 
+    @property
+    def why(self) -> str:
+        """Its reason in a line."""
+        return self.reason.splitlines()[0][:200] if self.reason else "no reason is kept"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:

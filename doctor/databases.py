@@ -109,7 +109,8 @@ def _owners(service: Service, database: Database) -> Iterator[Finding]:
     for name, owner in sorted(database.owned.items()):
         migrator = service.role("migrator")
         why = "an owner may do anything with it, whatever was granted"
-        remedy = f"psql -d {service.database} -c 'ALTER TABLE {name} OWNER TO {migrator}'"
+        kind = "FUNCTION" if "(" in name else "TABLE"
+        remedy = f"psql -d {service.database} -c 'ALTER {kind} {name} OWNER TO {migrator}'"
         told = f"{name} belongs to {owner}, not to {migrator}"
         yield Finding(Severity.ALARM, service.database, told, why, remedy)
 

@@ -9,6 +9,7 @@ from datetime import date
 from typing import NamedTuple
 
 from connect.facts import Facts as RelayFacts
+from runtime import redaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class Silence:
 
     source: str
     why: str
+
+    @classmethod
+    def after(cls, source: str, error: BaseException) -> "Silence":
+        """What asking it failed with, in a line."""
+        return cls(source, redaction.explain(error).splitlines()[0])
 
 
 class Grant(NamedTuple):

@@ -69,5 +69,4 @@ def _answer(source: str, question: Callable[[], T]) -> T | Silence:
     try:
         return question()
     except SILENT as error:
-        told = next(iter(str(error).splitlines()), "")
-        return Silence(source, f"{type(error).__name__}: {told}")
+        return Silence.after(source, error)

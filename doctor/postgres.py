@@ -124,7 +124,8 @@ def _override(each: Override, wanted: Wanted) -> Finding:
     name = each.setting
     right = _ALSO_GOOD.get(name, {wanted.postgres.get(name)})
     is_bad = name in _ALARMS and each.value not in right
-    whom = f"ROLE {each.role}" if each.role else f"DATABASE {each.database}"
+    everybodys = f"DATABASE {each.database}" if each.database else "ROLE ALL"
+    whom = f"ROLE {each.role}" if each.role else everybodys
     where = f" IN DATABASE {each.database}" if each.role and each.database else ""
     return Finding(
         Severity.ALARM if is_bad else Severity.WARNING,

@@ -59,13 +59,14 @@ READ_GRANTS = text("""
     LEFT JOIN pg_roles ON pg_roles.oid = grantee WHERE grantee <> owner
 """)
 
-# An owner may do anything with what is his.
+# An owner may do anything with what is his. A function is named with what it takes, as ALTER FUNCTION asks.
 READ_OWNERS = text("""
     SELECT relname AS object, relkind IN ('r', 'p') AS is_table, rolname AS owner
     FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
     UNION ALL
-    SELECT proname, false, rolname FROM pg_proc JOIN pg_roles ON pg_roles.oid = proowner
+    SELECT pg_proc.oid::regprocedure::text, false, rolname
+    FROM pg_proc JOIN pg_roles ON pg_roles.oid = proowner
     WHERE pronamespace = 'public'::regnamespace AND prosecdef
 """)
 

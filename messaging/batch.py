@@ -9,12 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from messaging import dead_letters, inbox
 from messaging.consumer import Consumer
-from messaging.envelope import TRACEPARENT, Delivery
+from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
 from messaging.metrics import Outcome, count_messages
 from messaging.rounds import halves, split_held
-from runtime import redaction, spans, trace
-from runtime.spans import Ended, Kind
+from messaging.spans import tell_handled
+from runtime import redaction, trace
 
 Became = Mapping[Outcome, Sequence[Delivery]]
 
@@ -45,7 +45,8 @@ class BatchProcessor:
             self._find_culprit(deliveries, error)
         else:
             count_messages(self.service, became)
-            self._tell_spans(became.get(Outcome.HANDLED, ()), began)
+            # Each message of a batch took as long as all of them.
+            tell_handled(self.service, became.get(Outcome.HANDLED, ()), began)
 
     @property
     def service(self) -> str:
@@ -122,29 +123,4 @@ class BatchProcessor:
             reason=reason,
             exc_info=error,
         )
-        self._tell_spans(culprits, began, error=reason)
-
-    def _tell_spans(self, deliveries: Sequence[Delivery], began: int, error: str | None = None) -> None:
-        """Of a batch that is committed: each of its messages took as long as all of them."""
-        if not spans.are_wanted():
-            return
-        ended = time.time_ns()
-        for each in deliveries:
-            where = (each.traceparent, trace.parent(each.traceparent, each.headers.get(TRACEPARENT)))
-            name, told = f"process {each.topic}", _attributes(self._consumer.service, each)
-            spans.tell(Ended(*where, name, Kind.CONSUMER, began, ended, told, error))
-
-
-def _attributes(service: str, delivery: Delivery) -> dict[str, str | int]:
-    """In OpenTelemetry's words for messaging, and the order in ours."""
-    return {
-        "messaging.system": "kafka",
-        "messaging.operation.type": "process",
-        "messaging.consumer.group.name": service,
-        "messaging.destination.name": delivery.topic,
-        "messaging.destination.partition.id": str(delivery.partition),
-        "messaging.kafka.offset": delivery.offset,
-        "messaging.message.id": str(delivery.event_id),
-        "message.type": delivery.type,
-        "order_id": delivery.key,
-    }
+        tell_handled(self.service, culprits, began, error=reason)

@@ -1,5 +1,6 @@
 """Redrive: handle dead letters again, key by key, in order. Safe to repeat and to run twice at once."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,8 +8,10 @@ from sqlalchemy import Connection, Engine, Row
 
 from messaging import letters, sql
 from messaging.consumer import Consumer
+from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
 from messaging.letters import EVERYTHING, Wanted
+from messaging.spans import tell_handled
 from runtime import redaction
 
 
@@ -49,24 +52,28 @@ def _redrive_key(engine: Engine, consumer: Consumer, key: str, by: str) -> tuple
     """(letters handled, why the key is still held or None)."""
     handled = 0
     while True:
-        letter = None
+        letter, began = None, time.time_ns()
+        taken: list[Delivery] = []
         try:
             with engine.begin() as connection:
                 letter = _first_waiting(connection, consumer, key)
                 if letter is None:
                     connection.execute(sql.RELEASE_HOLD, {"consumer": consumer.service, "key": key})
                     return handled, None
-                consumer.handle(connection, [letters.delivery(letter)])
+                taken.append(letters.delivery(letter))
+                consumer.handle(connection, taken)
                 settled = {"ids": [letter.id], "outcome": "redriven", "by": by, "note": None}
                 connection.execute(sql.SETTLE_LETTERS, settled)
-                handled += 1
         except Exception as error:
             if letter is None or not is_messages_own(error):
                 raise
             reason = redaction.explain(error)
             with engine.begin() as connection:
                 connection.execute(sql.REFUSE_LETTER, {"id": letter.id, "reason": reason})
+            tell_handled(consumer.service, taken, began, error=reason)
             return handled, reason
+        handled += 1
+        tell_handled(consumer.service, taken, began)
 
 
 def _first_waiting(connection: Connection, consumer: Consumer, key: str) -> Row[Any] | None:

@@ -96,7 +96,7 @@ def unplaced(admin: KafkaAdminClient, group: str) -> list[TopicPartition]:
 
 def main() -> None:
     environment = Environment()
-    servers = environment.texts("KAFKA_BOOTSTRAP_SERVERS")
+    servers = environment.servers("KAFKA_BOOTSTRAP_SERVERS")
     environment.check()
     configure("topics")
     admin = KafkaAdminClient(bootstrap_servers=list(servers), request_timeout_ms=10_000)

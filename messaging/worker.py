@@ -32,7 +32,7 @@ class WorkerSettings:
     def read(cls, environment: Environment) -> "WorkerSettings":
         return cls(
             database=database_url(environment),
-            bootstrap_servers=environment.texts("KAFKA_BOOTSTRAP_SERVERS"),
+            bootstrap_servers=environment.servers("KAFKA_BOOTSTRAP_SERVERS"),
             health_bind=environment.bind("HEALTH_BIND"),
         )
 

@@ -1,7 +1,8 @@
 """Everybody is asked, all at the same time, each within a bound; who does not answer is a `Silence`.
 
 A part that was asked and has not answered yet is not asked again: a database that is frozen holds one
-question, and not one more for each time that somebody looks.
+question, and not one more for each time that somebody looks. An answer that came when nobody waited any more
+is of then, not of now, and is let go.
 """
 
 import threading
@@ -59,7 +60,7 @@ class Access:
                 each: database_url(environment, f"{each.name.upper()}_DATABASE_URL") for each in SERVICES
             },
             connect_urls=environment.texts("CONNECT_URLS"),
-            servers=environment.texts("KAFKA_BOOTSTRAP_SERVERS"),
+            servers=environment.servers("KAFKA_BOOTSTRAP_SERVERS"),
         )
 
 
@@ -82,7 +83,7 @@ class Reader:
         began, taken_at = time.monotonic(), datetime.now(UTC)
         questions = self._questions(began)
         for source, question in questions.items():
-            if source not in self._asked:
+            if source not in self._asked or self._asked[source].done():
                 self._asked[source] = _begin(question)
         wait(self._asked.values(), SECONDS_MAX)
         told = {source: self._answer(source) for source in questions}
@@ -127,7 +128,7 @@ class Reader:
             return asked.result()
         if not isinstance(error, _SILENT):
             log.error("a part could not be read", source=source, exc_info=error)
-        return Silence(source, f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}")
+        return Silence.after(source, error)
 
 
 def _begin(question: Callable[[], Any]) -> Future[Any]:

@@ -4,7 +4,7 @@ What may wait is there with a zero where nothing of it waits, as far as its kind
 figure falls to nothing, and does not vanish.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -18,6 +18,12 @@ class Waiting:
 
     count: int = 0
     oldest_seconds: float = 0.0
+
+
+def together(waiting: Iterable[Waiting]) -> Waiting:
+    """All of them as one."""
+    known = list(waiting)
+    return Waiting(sum(w.count for w in known), max((w.oldest_seconds for w in known), default=0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,11 @@ class Slot:
     keep_bytes: int | None = None
     safe_bytes: int | None = None
     seconds_to_full: float | None = None
+
+    @property
+    def share(self) -> float:
+        """How much of what Postgres may keep for it is used up: 0 to 1, and 0 where nothing bounds it."""
+        return self.retained_bytes / self.keep_bytes if self.keep_bytes else 0.0
 
 
 @dataclass(frozen=True, slots=True)

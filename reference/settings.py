@@ -17,7 +17,7 @@ from stack.layout import CONNECT_WORKERS, ROOT
 
 SECONDS_MAX = 120
 ROOMS = {path.parent for path in ROOT.glob("*/__init__.py")} - {ROOT / "benchmarks", ROOT / "reference"}
-_READERS = {"text", "url", "whole", "rate", "file", "texts", "bind", "parsed"}
+_READERS = {"text", "url", "whole", "rate", "file", "texts", "servers", "bind", "parsed"}
 COMMAND_LINE = "./run"
 
 Settings = Mapping[str, Iterable[Setting]]

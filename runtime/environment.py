@@ -12,6 +12,7 @@ from runtime.errors import SettingsError
 Number = TypeVar("Number", int, float)
 Parsed = TypeVar("Parsed")
 
+_SERVERS = "host:port, several separated by commas"
 _KINDS: Mapping[type, str] = {int: "a whole number", float: "a number"}
 
 
@@ -71,20 +72,28 @@ class Environment:
             self._problems.append(f"{name}={path!r} is empty")
         return text
 
-    def texts(self, name: str, default: str | None = None) -> tuple[str, ...]:
+    def texts(
+        self, name: str, default: str | None = None, *, form: str = "values separated by commas"
+    ) -> tuple[str, ...]:
         """Values separated by commas."""
-        value = self.text(name, default, form="values separated by commas")
+        value = self.text(name, default, form=form)
         return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    def servers(self, name: str) -> tuple[str, ...]:
+        """Where to connect to: one `host:port` or more, any of which may answer."""
+        found = self.texts(name, form=_SERVERS)
+        if found and not all(map(_is_place, found)):
+            self._problems.append(f"{name}={','.join(found)!r} is not {_SERVERS}")
+        return found
 
     def bind(self, name: str, default: str | None = None) -> tuple[str, int]:
         """A `host:port` to listen on."""
         value = self.text(name, default, form="host:port")
+        if not _is_place(value):
+            if value:
+                self._problems.append(f"{name}={value!r} is not host:port")
+            return "", 0
         host, _, port = value.rpartition(":")
-        if not value:
-            return "", 0
-        if not host or not port.isdigit():
-            self._problems.append(f"{name}={value!r} is not host:port")
-            return "", 0
         return host, int(port)
 
     def parsed(self, name: str, parse: Callable[[str], Parsed], default: str, form: str) -> Parsed:
@@ -115,6 +124,11 @@ class Environment:
             self._problems.append(f"{name}={value!r} must be {bounds}")
             return default
         return number
+
+
+def _is_place(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isdecimal() and int(port) < 1 << 16
 
 
 def instance_name(role: str) -> str:

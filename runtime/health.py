@@ -1,13 +1,30 @@
 """`/livez`, `/readyz` and `/metrics` of processes that have no HTTP of their own."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import structlog
 
 from runtime import metrics
 
 Readiness = Callable[[], Mapping[str, str]]
+
+# Who connects and asks nothing keeps a thread for no longer.
+SILENT_SECONDS = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the library's names
+        """By the log, and so without values: who asked has gone, or a check has failed."""
+        log.warning("a question about health was not answered", exc_info=sys.exception())
 
 
 def readiness(problems: Mapping[str, str], warnings: Mapping[str, str]) -> tuple[int, dict[str, object]]:
@@ -22,6 +39,8 @@ def serve_health(
     """Answer on `bind` from a thread: live always, ready when `problems()` is empty."""
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = SILENT_SECONDS
+
         def do_GET(self) -> None:
             if self.path == "/livez":
                 self._answer(200, {"status": "pass"})
@@ -45,7 +64,6 @@ def serve_health(
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             """Probes come every second: not worth a line."""
 
-    server = ThreadingHTTPServer(bind, Handler)
-    server.daemon_threads = True
+    server = _Server(bind, Handler)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

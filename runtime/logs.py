@@ -118,7 +118,8 @@ def _tell_what_ends_us() -> None:
             log.critical("the process ends", exc_info=(kind, error, trace))
 
     def thread_ends(ended: threading.ExceptHookArgs) -> None:
-        log.critical("a thread ends", thread=ended.thread and ended.thread.name, exc_info=ended.exc_value)
+        if ended.exc_type is not SystemExit:  # it wished to, as Python has it
+            log.critical("a thread ends", thread=ended.thread and ended.thread.name, exc_info=ended.exc_value)
 
     sys.excepthook = ends
     if threading.excepthook is threading.__excepthook__:  # a test's own is left to it

@@ -29,8 +29,8 @@ from runtime.spans import Ended, Kind
 from runtime.trace import Span
 
 TRACES = "/v1/traces"
-# Of one batch, with all its tries: a process that is to stop waits for its last one.
-EXPORT_SECONDS_MAX = 2.0
+# How long a process that ends waits for its collector to take the last ones.
+LAST_MS = 3_000
 
 _KINDS = {Kind.SERVER: SpanKind.SERVER, Kind.CONSUMER: SpanKind.CONSUMER, Kind.CLIENT: SpanKind.CLIENT}
 _DRAWN: ContextVar[str] = ContextVar("drawn")
@@ -44,6 +44,14 @@ class _DrawnBefore(IdGenerator):
 
     def generate_trace_id(self) -> int:
         return int(trace.of_ours(_DRAWN.get()), 16)
+
+
+class _Sender(BatchSpanProcessor):
+    """Sends what is queued, many spans at once."""
+
+    def shutdown(self) -> None:
+        """The SDK's own takes half a minute, and a process is killed before that."""
+        self._batch_processor.shutdown(timeout_millis=LAST_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +80,11 @@ class Exporter:
 
 
 def open_exporter(process: str, endpoint: str) -> Exporter:
-    """What is queued is sent every few seconds, and once more when the process ends."""
+    """What is queued is sent every few seconds, and once more, for LAST_MS at most, when the process ends."""
     provider = TracerProvider(
         sampler=DEFAULT_ON, resource=Resource.create({SERVICE_NAME: process}), id_generator=_DrawnBefore()
     )
-    exporter = OTLPSpanExporter(endpoint=endpoint.rstrip("/") + TRACES, timeout=EXPORT_SECONDS_MAX)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider.add_span_processor(_Sender(OTLPSpanExporter(endpoint=endpoint.rstrip("/") + TRACES)))
     return Exporter(provider, provider.get_tracer("neverlost"))
 
 

@@ -9,7 +9,8 @@ def takes_connections(servers: Sequence[str], seconds: float) -> bool:
     for server in servers:
         host, _, port = server.rpartition(":")
         try:
-            socket.create_connection((host, int(port)), timeout=seconds).close()
+            # The brackets of an IPv6 address are for the colon behind it.
+            socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
         except OSError:
             continue
         return True

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
+from runtime import redaction
 from runtime.environment import Environment
 from runtime.trace import Span
 
@@ -51,9 +52,15 @@ def are_wanted() -> bool:
 
 
 def tell(ended: Ended) -> None:
-    """Hand it to the collector; returns at once, whatever that does with it."""
+    """Hand it to the collector; returns at once, whatever that does with it.
+
+    What it tells of was committed, or was asked of the gateway: to fail here would have that done again.
+    """
     for collector in _collectors:
-        collector(ended)
+        try:
+            collector(ended)
+        except Exception as error:  # noqa: BLE001 - a library's, and traces must not stop orders
+            log.warning("a span was not told", span=ended.name, reason=redaction.explain(error))
 
 
 def collect_with(collector: Tell) -> None:

@@ -13,6 +13,7 @@ from messaging.consumer import Consumer
 from messaging.letters import LETTERS_MAX, Wanted
 from operators.consumers import consumers
 from order.saga import Patience
+from runtime import spans
 from stack import letter_words
 from stack.access import database, layout_of, running, who
 from stack.errors import StackError
@@ -156,6 +157,7 @@ def _services(state: Path, names: list[str]) -> Iterator[tuple[Any, Consumer]]:
     """The database and the consumer of each service, one after the other."""
     layout = layout_of(state)
     seconds = running(state).deadline_seconds
+    spans.switch_on("dead-letters")
     for consumer in consumers(Patience(seconds, 2 * seconds)):
         if consumer.service in names:
             with database(layout, SERVICE[consumer.service]) as engine:

@@ -80,7 +80,7 @@ def _machine(layout: Layout, now: StackRecord) -> Machine:
             try:
                 programs[set_name, node.name] = _program(node)
             except (psutil.Error, OSError) as error:
-                silences.append(Silence(f"process {node.name}", f"{type(error).__name__}: {error}"))
+                silences.append(Silence.after(f"process {node.name}", error))
     # Where an account of its own cannot enter the state folder, the database lies elsewhere.
     folders = {layout.state, (layout.state / "postgres").resolve()}
     return Machine(

@@ -79,7 +79,7 @@ def _api(layout: Layout, service: Service) -> Node:
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             **database(layout, service),
             **patience(layout, service),
-            **_collector(layout),
+            **collector(layout),
             **limits,
             **(_webhook_secret(layout) if service is PAYMENT else {}),
         },
@@ -112,12 +112,12 @@ def _worker(layout: Layout, service: Service) -> Node:
             **database(layout, service),
             **failures,
             **patience(layout, service),
-            **_collector(layout),
+            **collector(layout),
         },
     )
 
 
-def _collector(layout: Layout) -> dict[str, str]:
+def collector(layout: Layout) -> dict[str, str]:
     """Where spans go, for every process that has some."""
     return {spans.ENDPOINT: layout.otlp_endpoint}
 
@@ -144,7 +144,7 @@ def _executor(layout: Layout) -> Node:
             "HEALTH_BIND": layout.address(name),
             "GATEWAY_URL": layout.gateway_url,
             **(_failures(layout) if layout.local_gateway else {}),
-            **_collector(layout),
+            **collector(layout),
             **database(layout, PAYMENT),
         },
     )

@@ -1,11 +1,14 @@
 """The processes that watch over the others: what each is started with, and what must be there before."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from contracts.services import AUDIT, ORDER, SERVICES
+from contracts.services import AUDIT, ORDER, SERVICES, Service
 from stack import services
 from stack.layout import Layout
 from stack.node import Answers, Kind, Node
+from stack.services import as_auditor
+
+_EVERYBODY = (*SERVICES, AUDIT)
 
 
 def nodes(layout: Layout) -> Iterator[Node]:
@@ -16,10 +19,19 @@ def nodes(layout: Layout) -> Iterator[Node]:
     yield _dashboard(layout)
 
 
-def _every_database(layout: Layout) -> dict[str, str]:
-    """The services' databases and the auditor's, as whoever only looks."""
-    every = (*SERVICES, AUDIT)
-    return {key: text for each in every for key, text in services.as_auditor(layout, each).items()}
+def _ways(
+    owners: Iterable[Service], way: Callable[[Layout, Service], dict[str, str]], layout: Layout
+) -> dict[str, str]:
+    """The way to the database of each, such as `as_auditor`: of whoever only looks."""
+    return {key: text for each in owners for key, text in way(layout, each).items()}
+
+
+def _as_retention(layout: Layout, service: Service) -> dict[str, str]:
+    return services.database(layout, service, f"{service.name.upper()}_", "retention")
+
+
+def _as_itself(layout: Layout, service: Service) -> dict[str, str]:
+    return services.database(layout, service, f"{service.name.upper()}_APP_")
 
 
 def _connect_supervisor(layout: Layout) -> Node:
@@ -35,7 +47,7 @@ def _connect_supervisor(layout: Layout) -> Node:
             "CONNECT_URLS": layout.connect_urls,
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             "HEALTH_BIND": layout.address(name),
-            **{key: text for each in SERVICES for key, text in services.as_auditor(layout, each).items()},
+            **_ways(SERVICES, as_auditor, layout),
         },
     )
 
@@ -52,7 +64,7 @@ def _auditor(layout: Layout) -> Node:
         environment={
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             "HEALTH_BIND": layout.address(name),
-            **_every_database(layout),
+            **_ways(_EVERYBODY, as_auditor, layout),
         },
     )
 
@@ -68,12 +80,8 @@ def _retention(layout: Layout) -> Node:
         after=("auditor",),
         environment={
             "HEALTH_BIND": layout.address(name),
-            **services.as_auditor(layout, AUDIT),
-            **{
-                key: text
-                for each in SERVICES
-                for key, text in services.database(layout, each, f"{each.name.upper()}_", "retention").items()
-            },
+            **as_auditor(layout, AUDIT),
+            **_ways(SERVICES, _as_retention, layout),
         },
     )
 
@@ -91,7 +99,7 @@ def _exporter(layout: Layout) -> Node:
             "CONNECT_URLS": layout.connect_urls,
             "KAFKA_BOOTSTRAP_SERVERS": layout.bootstrap_servers,
             "HEALTH_BIND": layout.address(name),
-            **_every_database(layout),
+            **_ways(_EVERYBODY, as_auditor, layout),
         },
     )
 
@@ -116,12 +124,9 @@ def _dashboard(layout: Layout) -> Node:
             "SUPERVISOR_URL": layout.url("connect-supervisor"),
             "CHAOS_REPORTS": str(layout.state / "chaos"),
             **{f"{each.name.upper()}_URL": layout.url(each.name) for each in SERVICES},
-            **_every_database(layout),
-            **{
-                key: text
-                for each in SERVICES
-                for key, text in services.database(layout, each, f"{each.name.upper()}_APP_").items()
-            },
+            **_ways(_EVERYBODY, as_auditor, layout),
+            **_ways(SERVICES, _as_itself, layout),
             **services.patience(layout, ORDER),
+            **services.collector(layout),
         },
     )

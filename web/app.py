@@ -37,7 +37,7 @@ class WebSettings:
     def read(cls, environment: Environment) -> "WebSettings":
         settings = cls(
             database=database_url(environment),
-            bootstrap_servers=environment.texts("KAFKA_BOOTSTRAP_SERVERS"),
+            bootstrap_servers=environment.servers("KAFKA_BOOTSTRAP_SERVERS"),
             operator_token=environment.file("OPERATOR_TOKEN_FILE"),
             rate_limit=environment.parsed("RATE_LIMIT", parse_rate_limit, "off", FORM),
         )

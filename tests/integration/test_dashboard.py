@@ -11,6 +11,8 @@ from sqlalchemy import event, text
 
 from connect.configurations import configuration
 from contracts.services import SERVICES
+from dashboard.letter_acts import KEYS_MAX
+from messaging import dead_letters
 from messaging.batch import BatchProcessor
 from order.app import create_app
 from payment import handlers as payment
@@ -523,6 +525,20 @@ def test_letters_are_redriven_after_a_preview_and_on_record(pages, parked, engin
         ("letters redrive", f"key {parked}", None, "done"),
     ]
     assert "Redriven by anna" in opened.text("/dead-letters/payment/1")
+
+
+def test_more_than_one_press_should_handle_is_refused_before_it_is_looked_at(pages, engine_of):
+    with engine_of("payment").begin() as connection:
+        for _ in range(KEYS_MAX + 1):
+            dead_letters.park_culprit(connection, "payment", a_delivery(charge()), "ValueError")
+    opened, asked = pages(), []
+    opened.sign_in()
+    event.listen(opened.sources.engines["payment"], "before_cursor_execute", lambda *of: asked.append(of[2]))
+
+    refused = opened.text("/dead-letters/redrive", 422)
+
+    assert f"This means {KEYS_MAX + 1} of them" in refused
+    assert len(asked) < 10
 
 
 def test_letters_are_discarded_with_a_note_that_is_kept(pages, parked, engine_of):

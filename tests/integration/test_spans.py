@@ -1,8 +1,10 @@
 """Spans of one order, as a collector gets them: exported by the real SDK, and decoded here."""
 
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,15 +15,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from contracts.services import SERVICES
+from messaging.redrive import redrive
 from runtime import spans
 from runtime.spans import ENDPOINT
 from runtime.waiting import until
 from stack.layout import ROOT
 from tests.builders import a_delivery, charge
-from tests.integration.crash.one_order import Pipeline
+from tests.integration.crash.one_order import CONSUMERS, Pipeline
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PIZZA = {"items": [{"sku": "PIZZA", "quantity": 1}]}
@@ -176,6 +179,23 @@ def test_a_message_that_is_parked_ends_in_an_error(services, collector):
     assert "order_id: Field required" in span.status.message
 
 
+def test_a_letter_that_is_redriven_is_told_each_time_in_its_trace(services, collector):
+    bad = a_delivery(charge(), value=b"{}", headers={"traceparent": f"00-{TRACE}-{CALLER}-01"})
+    services.processors["payment"].process([bad])
+    redrive(services.engines["payment"], CONSUMERS["payment"])
+    with services.owners["payment"].begin() as connection:
+        mended = charge(order_id=bad.key).model_dump_json().encode()
+        connection.execute(text("UPDATE dead_letters SET value = :value"), {"value": mended})
+
+    redrive(services.engines["payment"], CONSUMERS["payment"])
+
+    found = sorted(collector.wait_for(3), key=lambda span: span.start_time_unix_nano)
+    unset, error = Status.STATUS_CODE_UNSET, Status.STATUS_CODE_ERROR
+    assert [span.status.code for span in found] == [error, error, unset]
+    assert {span.parent_span_id.hex() for span in found} == {CALLER}
+    assert len({span.span_id for span in found}) == 3
+
+
 def test_a_message_that_comes_again_is_told_once(services, collector):
     message = a_delivery(charge(), headers={"traceparent": f"00-{TRACE}-{CALLER}-01"})
     other = a_delivery(charge(), headers={"traceparent": f"00-{'d' * 32}-{CALLER}-01"})
@@ -226,3 +246,15 @@ def test_a_process_goes_on_and_says_so_where_its_packages_are_not_there():
 
     assert "no spans are exported: requirements/otel.txt is not installed" in told
     assert told.startswith("False")
+
+
+def test_a_process_ends_in_its_time_whatever_its_collector_does():
+    program = (
+        "from runtime import spans, trace; from runtime.spans import Ended, Kind\n"
+        "spans.switch_on('p'); spans.tell(Ended(trace.begin(), None, 'x', Kind.SERVER, 1, 2, {}))"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        run(program, **{ENDPOINT: "http://{}:{}".format(*silent.getsockname())})
+
+    assert time.monotonic() - began < 8, "it is killed after ten"

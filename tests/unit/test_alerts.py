@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
 
 import connect.metrics
 import messaging.metrics
@@ -85,7 +86,10 @@ def kebab(name):
 
 
 def test_rooms_tell_something():
-    assert all(vars(room) for room in ROOMS)
+    for room in ROOMS:
+        declared = [each for each in vars(room).values() if isinstance(each, MetricWrapperBase)]
+        assert declared, room
+        assert {name for each in declared for metric in each.describe() for name in series(metric)} <= told()
     assert "neverlost_http_requests_total" in told()
     assert "jvm_heap_used_bytes" in told()
 

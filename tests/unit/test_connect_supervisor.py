@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from prometheus_client import REGISTRY
 
 from connect.client import ConnectClient
 from connect.progress import WEDGED_SECONDS, Sight
@@ -21,9 +22,9 @@ def status(task="RUNNING", connector="RUNNING"):
     return {NAME: {"status": {"connector": {"state": connector, **worker}, "tasks": tasks}}}
 
 
-def supervisor(url, look):
+def supervisor(url, look, name=NAME):
     retries = Backoff(attempts=1, first_seconds=0)
-    return Supervisor(ConnectClient([url], timeout_seconds=5, retries=retries), (NAME,), look)
+    return Supervisor(ConnectClient([url], timeout_seconds=5, retries=retries), (name,), look)
 
 
 def wedged():
@@ -103,3 +104,11 @@ def test_what_failed_is_restarted_and_only_that():
         supervisor(url, moving()).look_around(0)
 
     assert asked[-1] == RESTART_FAILED
+
+
+def test_restarts_are_counted_from_nothing_so_that_the_first_one_shows():
+    supervisor("http://nobody", moving(), name="never-restarted")
+
+    told = REGISTRY.get_sample_value("neverlost_connector_restarts_total", {"connector": "never-restarted"})
+
+    assert told == 0

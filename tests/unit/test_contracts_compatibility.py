@@ -57,7 +57,9 @@ UNREADABLE = {
     "any kind": ({}, WHOLE, "is anything, and read as integer"),
     "fractions": ({"type": "number"}, WHOLE, "is number, and read as integer"),
     "a choice too many": ({"enum": ["a", "c"]}, {"enum": ["a", "b"]}, r"may be \['c'\], which is not known"),
+    "a choice that is no number": ({"enum": [True]}, {"enum": [1]}, r"may be \[True\], which is not known"),
     "no choice": (STRING, {**STRING, "enum": ["a"]}, "may be other than"),
+    "no choice, of kinds as a list": (STRING, {"type": ["string"], "const": "a"}, "may be other than"),
     "null": ({"anyOf": [NULL, STRING]}, STRING, "is null, and read as string"),
     "no format": (STRING, {**STRING, "format": "uuid"}, "need not have format 'uuid'"),
     "another pattern": ({**STRING, "pattern": "a"}, {**STRING, "pattern": "b"}, "need not have pattern"),
@@ -93,10 +95,20 @@ UNREADABLE = {
         of(a={**WHOLE, "default": 2}),
         "a means something else where it is left out",
     ),
+    "a default that is no number": (
+        of(a={"default": 1}),
+        of(a={"default": True}),
+        "a means something else where it is left out",
+    ),
     "a keyword that is not known": ({"not": STRING}, {}, "has 'not', which this check cannot compare"),
     "itself in itself": (
         {"$ref": "#/$defs/P", "$defs": {"P": of(["p"], p={"$ref": "#/$defs/P"})}},
         {"$ref": "#/$defs/P", "$defs": {"P": of(["p"], p={"$ref": "#/$defs/P"})}},
+        "lies too deep for this check",
+    ),
+    "a list of itself": (
+        {"$ref": "#/$defs/P", "$defs": {"P": {"type": "array", "items": {"$ref": "#/$defs/P"}}}},
+        {"$ref": "#/$defs/P", "$defs": {"P": {"type": "array", "items": {"$ref": "#/$defs/P"}}}},
         "lies too deep for this check",
     ),
 }

@@ -7,7 +7,7 @@ import pytest
 
 from connect.configurations import configuration
 from connect.health import ConnectorStatus, TaskStatus
-from contracts.services import ORDER, SERVICES
+from contracts.services import ORDER, SERVICES, Service
 from dashboard import alarms, chaos_reports, history, lag, pipeline, relays
 from dashboard.entry_pages import local
 from dashboard.guard import WRONG_ALL_MAX, WRONG_MAX, WRONG_SECONDS, Attempts
@@ -210,6 +210,16 @@ def test_a_part_that_is_away_makes_its_hops_unknown_and_no_others():
     assert [(cell.hop, cell.main) for cell in cells if cell.tone is Tone.BAD] == [("connector", "not known")]
 
 
+def test_a_service_that_joins_has_a_pipeline_of_its_own(monkeypatch):
+    delivery = Service("delivery", "delivery")
+    monkeypatch.setattr(pipeline, "SERVICES", (*SERVICES, delivery))
+    read = replace(SOUND, databases={**SOUND.databases, "delivery": Database(SLOT, 1.0, 8)})
+
+    effect = pipeline.strips(samples((0, 0), (10, 9), readings=read))[-1].cells[-1]
+
+    assert (effect.main, effect.more, effect.tone) == ("–", ("none parked",), Tone.GOOD)
+
+
 def test_nothing_was_read_yet():
     assert pipeline.strips([]) == []
     assert [each.unread for each in lag.behind([])] == [None] * len(lag.behind([]))
@@ -283,7 +293,14 @@ def test_a_filter_means_what_the_command_line_means_by_it():
 
 
 @pytest.mark.parametrize(
-    "given", [{"service": "kitchen"}, {"id": "7"}, {"older": "soon"}, {"older": "9" * 9 + "s"}]
+    "given",
+    [
+        {"service": "kitchen"},
+        {"id": "7"},
+        {"id": "²", "service": "order"},
+        {"older": "soon"},
+        {"older": "9" * 9 + "s"},
+    ],
 )
 def test_what_is_no_filter_is_refused(given):
     with pytest.raises(WrongFilter):
@@ -299,6 +316,8 @@ def test_what_is_no_filter_is_refused(given):
         ("//elsewhere/x", False),
         ("/\\elsewhere", False),
         ("javascript:x", False),
+        ("//[", False),
+        ("/\t/elsewhere", False),
     ],
 )
 def test_who_signs_in_is_sent_nowhere_else(place, taken):
@@ -332,6 +351,7 @@ def test_runs_that_can_be_read_are_listed_and_others_are_not(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "result.json").write_text(text)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "gone").symlink_to(tmp_path / "elsewhere")
 
     assert [run.name for run in chaos_reports.newest(tmp_path)] == ["good"]
     assert chaos_reports.read(tmp_path, "good") == {"verdict": "valid"}

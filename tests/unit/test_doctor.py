@@ -434,6 +434,30 @@ def test_a_setting_is_put_right_where_it_was_made(source, remedy):
     assert report.findings[0].remedy.endswith(remedy)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("outbox", "TABLE"), ("make_partitions(integer)", "FUNCTION"), ("ids_seq", "TABLE")]
+)
+def test_what_belongs_to_another_is_given_back_as_what_it_is(name, kind):
+    report = examine(replace(FACTS, **database(owned={name: "order_app"})), WANTED)
+
+    assert report.findings[0].remedy == f"psql -d orders -c 'ALTER {kind} {name} OWNER TO order_migrator'"
+
+
+@pytest.mark.parametrize(
+    ("role", "database", "whose"),
+    [
+        ("order_app", None, "ROLE order_app"),
+        ("order_app", "orders", "ROLE order_app IN DATABASE orders"),
+        (None, "orders", "DATABASE orders"),
+        (None, None, "ROLE ALL"),
+    ],
+)
+def test_an_override_is_taken_back_where_it_was_made(role, database, whose):
+    report = examine(replace(FACTS, **override(role, database, "work_mem", "1GB")), WANTED)
+
+    assert report.findings[0].remedy == f"psql -c 'ALTER {whose} RESET work_mem'"
+
+
 def test_what_is_examined_is_what_the_stack_sets():
     assert postgres.WHY.keys() <= WANTED.postgres.keys()
     assert kafka.WHY.keys() <= WANTED.brokers.keys()

@@ -185,17 +185,25 @@ def test_what_nobody_catches_is_one_line_too(written):
     assert SECRET not in told
 
 
-def test_a_thread_that_ends_so_is_one_line_too():
+def told_of_a_thread_that_does(what):
     program = (
-        "import threading; from runtime import logs; logs.configure('p')\n"
-        f"thread = threading.Thread(target=lambda: int({SECRET!r}), name='worker')\n"
+        "import sys, threading; from runtime import logs; logs.configure('p')\n"
+        f"thread = threading.Thread(target=lambda: {what}, name='worker')\n"
         "thread.start(); thread.join()"
     )
     command = [sys.executable, "-c", program]
 
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return lines(done.stderr)
 
-    [line] = lines(done.stderr)
+
+def test_a_thread_that_ends_itself_is_no_line():
+    assert told_of_a_thread_that_does("sys.exit(0)") == []
+
+
+def test_a_thread_that_ends_so_is_one_line_too():
+    [line] = told_of_a_thread_that_does(f"int({SECRET!r})")
+
     assert (line["event"], line["thread"]) == ("a thread ends", "worker")
     assert "ValueError" in line["exception"]
     assert SECRET not in line["exception"].splitlines()[-1]

@@ -1,6 +1,7 @@
 """What processes tell of themselves: by names and labels that stay few, whatever callers send."""
 
 import re
+import socket
 import time
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -48,15 +49,41 @@ def families(text):
 # ── where they are
 
 
-def test_a_process_without_http_of_its_own_serves_its_figures(free_port):
-    port = free_port()
-    server = serve_health(("127.0.0.1", port), dict)
-    answer = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5)
+@contextmanager
+def health(problems=dict):
+    """The address of a process without HTTP of its own."""
+    server = serve_health(("127.0.0.1", 0), problems)
+    yield server.server_address
     server.shutdown()
     server.server_close()
 
+
+def test_a_process_without_http_of_its_own_serves_its_figures():
+    with health() as (host, port):
+        answer = requests.get(f"http://{host}:{port}/metrics", timeout=5)
+
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert families(answer.text)["process_resident_memory_bytes"].samples[0].value > 1e6
+
+
+def test_who_connects_and_asks_nothing_is_let_go(monkeypatch):
+    monkeypatch.setattr("runtime.health.SILENT_SECONDS", 0.05)
+
+    with health() as address, socket.create_connection(address, timeout=5) as silent:
+        assert silent.recv(1) == b""
+
+
+def test_a_check_that_fails_is_told_in_the_log_without_values(logged):
+    def fail():
+        int("tok_" + "private")  # a traceback shows this line, too
+
+    with health(fail) as (host, port), pytest.raises(requests.ConnectionError):
+        requests.get(f"http://{host}:{port}/readyz", timeout=5)
+
+    [line] = logged()
+    assert line["event"] == "a question about health was not answered"
+    assert "ValueError" in line["exception"]
+    assert "tok_private" not in str(line)
 
 
 def test_names_are_as_prometheus_asks():

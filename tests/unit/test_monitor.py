@@ -1,15 +1,21 @@
 """What readings are told from, where no database is needed."""
 
+import threading
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
 from kafka import TopicPartition
+from sqlalchemy import make_url
 
 from connect.client import ConnectClient
-from monitor import ask_connect, ask_kafka
+from contracts.services import SERVICES
+from monitor import ask_connect, ask_kafka, gather
 from monitor.filling import Filling, Sample, growth
-from runtime.waiting import Backoff
+from monitor.gather import Access, Reader
+from runtime.waiting import Backoff, until
 from tests.connect_worker import worker_that_answers
+from tests.dashboard_pages import answering
 
 MB = 1 << 20
 NOBODY = "http://127.0.0.1:1"
@@ -84,6 +90,41 @@ def test_a_worker_that_is_rebalancing_answers_and_tells_nothing():
         told = ask_connect.connect(client(url))
 
     assert (told.workers, told.connectors) == ({url: True}, None)
+
+
+class Late(dict):
+    """Answers that come when somebody lets them."""
+
+    def __init__(self, answers):
+        super().__init__(answers)
+        self.gate = threading.Event()
+
+    def get(self, path, otherwise):
+        self.gate.wait(5)
+        return super().get(path, otherwise)
+
+
+def test_an_answer_that_came_too_late_is_not_told_as_of_now(monkeypatch):
+    away = make_url("postgresql+psycopg://x:y@127.0.0.1:1/x")
+    answers = Late({"/": (200, {"version": "4.3.1"}), "/connectors?expand=status": (200, STATUS)})
+    with answering(answers) as (url, _):
+        access = Access(away, dict.fromkeys(SERVICES, away), (url,), ("127.0.0.1:1",))
+        with closing(Reader(access, "test")) as reader:
+            monkeypatch.setattr(gather, "SECONDS_MAX", 0.2)
+            early = reader.take()
+            answers.gate.set()
+            until(lambda: not reading(), within_seconds=5, what="the late answer")
+            answers["/connectors?expand=status"] = (200, {})
+            monkeypatch.undo()
+            now = reader.take()
+
+    assert "has not answered" in early.connect.why
+    assert now.connect.connectors == {}
+
+
+def reading():
+    """The threads that ask."""
+    return [thread for thread in threading.enumerate() if thread.name == "reading"]
 
 
 def at(offset):

@@ -1,10 +1,13 @@
 """The environment is read once and complains once; waits are bounded."""
 
+import socket
+
 import pytest
 
 from runtime.chance import happens
 from runtime.environment import Environment
 from runtime.errors import SettingsError, WaitedTooLong
+from runtime.reaching import takes_connections
 from runtime.waiting import Backoff, until
 
 
@@ -40,6 +43,40 @@ def test_a_url_that_begins_as_none_of_those_that_are_known_is_told(url):
     told = _problem(lambda e: e.url("URL", "http://", "sqlite:"), {"URL": url})
 
     assert told == f"URL={url!r} is not http://… or sqlite:…"
+
+
+@pytest.mark.parametrize("place", ["here", ":80", "here:", "here:²"])
+def test_a_place_to_listen_on_that_is_none_is_told(place):
+    assert _problem(lambda e: e.bind("BIND"), {"BIND": place}) == f"BIND={place!r} is not host:port"
+
+
+@pytest.mark.parametrize("servers", ["kafka", "a:1,b", "a:1,:2", "a:70000"])
+def test_servers_without_a_place_each_are_told(servers):
+    told = _problem(lambda e: e.servers("S"), {"S": servers})
+
+    assert told == f"S={servers!r} is not host:port, several separated by commas"
+
+
+def can_listen(family, host):
+    try:
+        socket.create_server((host, 0), family=family).close()
+    except OSError:
+        return False
+    return True
+
+
+# Containers often have no addresses of the second kind.
+KINDS = [kind for kind in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")) if can_listen(*kind)]
+
+
+@pytest.mark.parametrize(("family", "host"), KINDS)
+def test_a_server_is_reached_where_any_of_them_listens(family, host):
+    with socket.create_server((host, 0), family=family) as listening:
+        port = listening.getsockname()[1]
+        place = f"[{host}]:{port}" if family is socket.AF_INET6 else f"{host}:{port}"
+
+        assert takes_connections(("127.0.0.1:1", place), 1)
+    assert not takes_connections(("127.0.0.1:1", place), 1)
 
 
 def test_a_url_that_is_missing_is_told_once():

@@ -1,7 +1,7 @@
 """The command line as programs use it, and what a demonstration tells on a terminal and off one."""
 
 import io
-import time
+from functools import partial
 
 import pytest
 from rich.console import Console
@@ -78,11 +78,11 @@ def test_on_a_terminal_what_is_shown_in_place_is_gone_at_the_end():
     assert written.getvalue().endswith(one_line_up + erase)
 
 
-def test_an_action_that_is_to_be_seldom_is_not_done_again_before_its_time():
+def test_an_action_that_is_to_be_seldom_waits_for_its_time_and_no_longer():
     done = []
-    act = seldom(lambda: done.append(time.monotonic()), 60.0)
+    hourly, always = (seldom(partial(done.append, each), each) for each in (3600.0, 0.0))
 
-    act()
-    act()
+    for act in (hourly, hourly, always, always):
+        act()
 
-    assert len(done) == 1
+    assert done == [3600.0, 0.0, 0.0]

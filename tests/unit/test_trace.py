@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import trace
+from runtime import spans, trace
+from runtime.spans import Ended, Kind
 from runtime.trace import RANDOM, SAMPLED, Span
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -120,3 +121,23 @@ def test_an_id_is_never_all_zeros(monkeypatch):
 
     assert trace.parse(trace.begin())
     assert trace.parse(trace.follow(GOOD))
+
+
+# ── spans
+
+
+def test_a_collector_that_fails_stops_nobody(monkeypatch, logged):
+    told = []
+
+    def fail(_ended):
+        raise RuntimeError("out of threads")
+
+    monkeypatch.setattr(spans, "_collectors", [])
+    spans.collect_with(fail)
+    spans.collect_with(told.append)
+    ended = Ended(trace.begin(), None, "POST /orders", Kind.SERVER, 1, 2, {})
+
+    spans.tell(ended)
+
+    assert told == [ended]
+    assert [line["reason"] for line in logged()] == ["RuntimeError: out of threads"]
