@@ -19,10 +19,15 @@ from stack.layout import ROOT, Layout
 from stack.leash import leashed
 from stack.options import failures_option, json_option
 
-# Each part with a stack of its own is done with it before the next begins: two would want 8 GB.
-PARTS = ("house", "unit", "simulation", "integration", "recovery", "system", "chaos")
+# What brings no whole stack: files of tests take turns on two processes.
+LIGHT_PARTS = ("house", "unit", "simulation", "integration")
+# Each with a stack of its own is done with it before the next begins: two would want 8 GB.
+HEAVY_PARTS = ("recovery", "system", "chaos")
 # Too long as a whole for every change.
 LONG_PARTS = ("bugs",)
+# pytest's exit code where no test was chosen.
+NO_TESTS = 5
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
 # Tests that take too long for every change carry this mark.
 LONG_MARK = "long"
 
@@ -64,28 +69,34 @@ def test_command(arguments: tuple[str, ...]) -> int:
     """Pass the tests, or those of one PART; `full` adds those that take too long for every change.
 
     After all of them a few ratios are told (`./run bench --quick`), and fail only where one has collapsed.
-    PART is house, unit, simulation, integration, recovery, system, chaos or bugs. OPTIONS go to pytest.
+    PART is house, unit, simulation, integration, recovery, system, chaos or bugs. OPTIONS go to pytest; it
+    runs twice when no PART is named: what needs no whole system, two tests at a time, then the rest.
     """
     part, options = _part(arguments)
-    console = Console()
-    fetching.fetch(console)
-    parts = {None: PARTS, "full": PARTS + LONG_PARTS}.get(part, (part,))
+    fetching.fetch(Console())
     marks = [] if part == "full" else ["-m", f"not {LONG_MARK}"]
-    folders = [f"tests/{each}" for each in parts]
-    is_all = part in {None, "full"} and not options
+    if part not in {None, "full"}:
+        return int(_pytest((part,), *marks, *options) != 0)
+    heavy = HEAVY_PARTS + (LONG_PARTS if part == "full" else ())
     # Where the minutes went: whoever adds a test that takes long sees it here.
-    told = ["--durations=25", "--durations-min=5"] if is_all else []
-    command = [sys.executable, "-m", "pytest", *folders, *marks, *told, *options]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+    told = [*marks, "--durations=15", "--durations-min=5", *options]
+    codes = {_pytest(LIGHT_PARTS, *SIDE_BY_SIDE, *told), _pytest(heavy, *told)}
+    # Options may choose tests that are all in the other half.
+    if not codes <= {0, NO_TESTS} or codes == {NO_TESTS}:
         return 1
-    return _run_on_leash(_benchmark("quick")) if is_all else 0
+    return 0 if options else _run_on_leash(_benchmark("quick"))
+
+
+def _pytest(parts: tuple[str, ...], *options: str) -> int:
+    command = [sys.executable, "-m", "pytest", *(f"tests/{each}" for each in parts), *options]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 def _part(arguments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """The part that is asked for, if one is, and what is left for pytest."""
     if not arguments or arguments[0].startswith("-"):
         return None, arguments
-    known = (*PARTS, *LONG_PARTS, "full")
+    known = (*LIGHT_PARTS, *HEAVY_PARTS, *LONG_PARTS, "full")
     if arguments[0] not in known:
         raise click.BadParameter(f"{arguments[0]!r} is not one of {', '.join(known)}")
     return arguments[0], arguments[1:]

@@ -15,6 +15,8 @@ from tests.running_system import RunningSystem
 
 # How long orders of the whole system wait for an answer here, that tests may see a deadline pass.
 DEADLINE_SECONDS = 20
+PORTS = range(23000, 32000)  # below the range the kernel hands out itself
+SIDE_BY_SIDE_MAX = 8
 SEED = Environment().whole("SIMULATION_SEED", random.randrange(10**9))  # noqa: S311 - no secret
 
 
@@ -22,22 +24,29 @@ def pytest_report_header():
     return f"simulation: SIMULATION_SEED={SEED} repeats this run's worlds"
 
 
-@pytest.fixture(scope="session")
-def simulation_seed():
-    return SEED
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """Who tests beside others is told the seed of the run, and draws none."""
+    node.workerinput["seed"] = SEED
 
 
 @pytest.fixture(scope="session")
-def free_port():
-    """A function that finds a port nobody listens on, another each time."""
-    ports = iter(range(23000, 32000))  # below the range the kernel hands out itself
+def simulation_seed(request):
+    return getattr(request.config, "workerinput", {}).get("seed", SEED)
+
+
+@pytest.fixture(scope="session")
+def free_port(worker_id):
+    """A function that finds a port nobody listens on, another each time, and another than those beside it."""
+    nth = int(worker_id.removeprefix("gw")) if worker_id != "master" else 0
+    ports = iter(PORTS[nth % SIDE_BY_SIDE_MAX :: SIDE_BY_SIDE_MAX])
 
     def find() -> int:
         for port in ports:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) != 0:
                     return port
-        raise AssertionError("no free port is left between 23000 and 32000")
+        raise AssertionError(f"no free port is left between {PORTS[0]} and {PORTS[-1]}")
 
     return find
 
