@@ -19,7 +19,7 @@ from stack.layout import ROOT, Layout
 from stack.leash import leashed
 from stack.options import failures_option, json_option
 
-# What brings no whole stack: files of tests take turns on two processes.
+# What brings no whole stack is tested two at a time.
 LIGHT_PARTS = ("house", "unit", "simulation", "integration")
 # Each with a stack of its own is done with it before the next begins: two would want 8 GB.
 HEAVY_PARTS = ("recovery", "system", "chaos")
@@ -27,7 +27,8 @@ HEAVY_PARTS = ("recovery", "system", "chaos")
 LONG_PARTS = ("bugs",)
 # pytest's exit code where no test was chosen.
 NO_TESTS = 5
-SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
+# By index: tests of an API share their ids, and other ways take those for one.
+SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 # Tests that take too long for every change carry this mark.
 LONG_MARK = "long"
 

@@ -59,10 +59,34 @@ def test_a_name_and_a_baseline_alone_mean_nothing(asked, arguments):
     assert asked == []
 
 
+BOTH_HALVES = ["pytest", "pytest"]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "after"), [([], True), (["full"], True), (["unit"], False), (["-k", "saga"], False)]
+    ("arguments", "run"),
+    [
+        ([], [*BOTH_HALVES, "benchmarks.quick"]),
+        (["full"], [*BOTH_HALVES, "benchmarks.quick"]),
+        (["unit"], ["pytest"]),
+        (["-k", "saga"], BOTH_HALVES),
+    ],
 )
-def test_it_follows_all_tests_and_no_part_of_them(asked, arguments, after):
+def test_it_follows_all_tests_and_no_part_of_them(asked, arguments, run):
     CliRunner().invoke(trials.test_command, arguments)
 
-    assert [module for module, *_ in asked] == ["pytest", *(["benchmarks.quick"] if after else [])]
+    assert [module for module, *_ in asked] == run
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [((0, 0), 0), ((1, 0), 1), ((0, 1), 1), ((0, 5), 0), ((5, 0), 0), ((5, 5), 1), ((2, 5), 1)],
+)
+def test_tests_that_are_chosen_may_all_be_in_one_half(monkeypatch, codes, expected):
+    """5 is pytest's code where none was chosen."""
+    ends = iter(codes)
+    monkeypatch.setattr(trials, "_pytest", lambda *_: next(ends))
+    monkeypatch.setattr(trials.fetching, "fetch", lambda _console: None)
+
+    done = CliRunner().invoke(trials.test_command, ["-k", "saga"], standalone_mode=False)
+
+    assert done.return_value == expected
