@@ -87,7 +87,7 @@ def _orders(count: int) -> str:
 
 
 def _oldest(waiting: Waiting) -> str:
-    return f", the oldest since {age(waiting.oldest_seconds)}"
+    return f", the oldest for {age(waiting.oldest_seconds)}"
 
 
 def _database(service: str, database: Database | Silence) -> Iterator[Sentence]:

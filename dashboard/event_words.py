@@ -35,8 +35,8 @@ def _lost(found: Found) -> Iterator[Sentence]:
 
 def _letters(found: Found) -> Iterator[Sentence]:
     for letter in found.way.waiting_letters:
-        what = "waits behind a parked one" if letter.state == "queued" else "is parked"
-        told = f"At {letter.service} it {what} since {since(letter.parked_at, found.way.now)}: {letter.why}."
+        what = "has waited behind a parked one" if letter.state == "queued" else "has been parked"
+        told = f"At {letter.service} it {what} for {since(letter.parked_at, found.way.now)}: {letter.why}."
         yield Sentence(told, Tone.BAD, "Mend its cause, then redrive it", "letters.show_all")
 
 

@@ -18,7 +18,7 @@ def hop(way: Way, event: Event, *, what: str = "the answer") -> Sentence:
     unknown = [seen.reader for seen in event.seen if not seen.is_known]
     if event.appended_at is not None:
         waited = (way.now - event.appended_at).total_seconds()
-        told = f"{what} is in its topic since {since(event.appended_at, way.now)}"
+        told = f"{what} has been in its topic for {since(event.appended_at, way.now)}"
         if unknown and not readers:
             told += f", and {' and '.join(unknown)}'s database does not answer, so no more is known"
             return Sentence(told, Tone.WARNING)
@@ -29,7 +29,7 @@ def hop(way: Way, event: Event, *, what: str = "the answer") -> Sentence:
         told = f"{what} was written {since(event.written_at, way.now)} ago, and whether it is in its topic"
         return Sentence(f"{told} is not known yet")
     how = relay(event.writer, way.relays)
-    told = f"{what} is on its way to its topic since {since(event.written_at, way.now)}"
+    told = f"{what} has been on its way to its topic for {since(event.written_at, way.now)}"
     return Sentence(f"{told}, and {how.text}", _tone(how), how.remedy, how.page)
 
 

@@ -59,7 +59,7 @@ def _attention(way: Way) -> Iterator[Sentence]:
     what = f" about {' and '.join(saga.awaits)}" if saga.awaits else ""
     last = next((line for line in reversed(way.log) if line.kind in _LAST_WORDS), None)
     told = (last.note or last.message_type or last.kind) if last else "its log does not say why"
-    stands = f"It waits for a person{what}, since {since(saga.updated_at, way.now)}: {told}."
+    stands = f"It waits for a person{what}, and has for {since(saga.updated_at, way.now)}: {told}."
     yield Sentence(stands, Tone.BAD, "Retry, compensate or resolve it", "sagas.show_all")
 
 
@@ -68,7 +68,7 @@ def _letters(way: Way) -> Iterator[Sentence]:
         if letter.state == "queued":
             continue
         what, parked = letter.type or "without a type", since(letter.parked_at, way.now)
-        told = f"{letter.service}'s message {what} is parked since {parked}: {letter.why}."
+        told = f"{letter.service}'s message {what} has been parked for {parked}: {letter.why}."
         yield Sentence(told, Tone.BAD, "Mend its cause, then redrive it", "letters.show_all")
 
 
@@ -105,7 +105,7 @@ def _wait(way: Way, step: str, side: Step | Undo, parked_at: set[str]) -> Iterat
         yield Sentence(f"{promise}: {seen.reader} has answered, {told.text}.", told.tone, *_help(told))
     elif seen.at is not None:
         at_work = _at_work(way, step, command.type) or "and its answer is not written yet"
-        yield Sentence(f"{promise}: {seen.reader} has it since {since(seen.at, way.now)}, {at_work}.")
+        yield Sentence(f"{promise}: {seen.reader} has had it for {since(seen.at, way.now)}, {at_work}.")
     else:
         told = hop(way, command, what="the command")
         yield Sentence(f"{promise}: {told.text}.", told.tone, *_help(told))

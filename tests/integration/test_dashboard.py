@@ -241,7 +241,7 @@ def test_an_order_that_is_complete_is_settled(pages, audited):
 def test_a_parked_message_is_told_on_its_orders_page(pages, parked):
     shown = pages().text(f"/orders/{parked}")
 
-    assert "payment&#39;s message payment.charge.v1 is parked since" in shown
+    assert "payment&#39;s message payment.charge.v1 has been parked for" in shown
     assert f"/dead-letters?key={parked}" in shown
     assert "tok_private" not in shown
 
@@ -272,7 +272,7 @@ def test_an_event_is_followed_from_outbox_to_inbox(pages, audited):
     assert "It was written" in opened.text(f"/events/{row.id}")
 
     relay_all(audited, [row])
-    assert "It is in its topic since" in opened.text(f"/events/{row.id}")
+    assert "It has been in its topic for" in opened.text(f"/events/{row.id}")
 
     audited.consume()
     shown = opened.text(f"/events/{row.id}")

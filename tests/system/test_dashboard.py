@@ -131,7 +131,9 @@ def test_a_dead_letter_is_redriven_from_its_page(system, desk, opened, as_superu
         with tab(opened) as page:
             sign_in(page, desk, system)
             page.goto(f"{desk}/orders/{order}")
-            page.get_by_text("inventory's message inventory.reserve.v1 is parked").wait_for(timeout=LIVE_MS)
+            page.get_by_text("inventory's message inventory.reserve.v1 has been parked").wait_for(
+                timeout=LIVE_MS
+            )
             as_superuser(f"{table} DROP CONSTRAINT refused", INVENTORY.database)
 
             page.get_by_role("link", name="Mend its cause, then redrive it").click()

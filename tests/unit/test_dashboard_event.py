@@ -41,7 +41,7 @@ def test_an_event_that_is_parked_is_not_settled_before_its_letter_is():
     waiting = found(arrived(), letters=(letter(),))
 
     assert not is_settled(waiting)
-    assert tell(waiting)[0].text == "At payment it is parked since 7.0 s: No: why."
+    assert tell(waiting)[0].text == "At payment it has been parked for 7.0 s: No: why."
     assert is_settled(found(arrived(), letters=(letter(settled_at=ago(1)),)))
 
 

@@ -57,7 +57,7 @@ def test_what_still_is_on_its_way_after_the_end_is_told_and_it_is_not_settled():
     [more] = tell(way).more
     assert (
         more.text
-        == "The event order.completed.v1 is in its topic since 8.0 s, inventory has not handled it yet."
+        == "The event order.completed.v1 has been in its topic for 8.0 s, inventory has not handled it yet."
     )
     assert more.tone is Tone.WARNING
     assert not is_settled(way)
@@ -70,7 +70,7 @@ def test_a_command_that_is_in_its_topic_waits_for_its_consumer():
     way = running(awaits=("reserve",), events=(reserve(written=ago(4), appended=ago(3)),))
 
     assert headline(way).text == (
-        "It waits for stock.reserved.v1 or stock.rejected.v1: the command is in its topic since 3.0 s,"
+        "It waits for stock.reserved.v1 or stock.rejected.v1: the command has been in its topic for 3.0 s,"
         " inventory has not handled it yet."
     )
     assert headline(way).tone is Tone.CALM
@@ -97,7 +97,7 @@ def test_a_consumer_that_takes_long_is_a_warning_and_leads_to_the_topics():
 def test_a_command_that_is_not_in_its_topic_waits_for_the_relay(relays, tone, words):
     way = running(awaits=("reserve",), events=(reserve(written=ago(30)),), relays=relays)
 
-    assert "the command is on its way to its topic since 30 s, and " in headline(way).text
+    assert "the command has been on its way to its topic for 30 s, and " in headline(way).text
     assert words in headline(way).text
     assert headline(way).tone is tone
 
@@ -126,7 +126,7 @@ def test_a_charge_waits_for_the_gateway():
     )
 
     assert headline(way).text == (
-        "It waits for payment.captured.v1 or payment.declined.v1: payment has it since 4.0 s, and the"
+        "It waits for payment.captured.v1 or payment.declined.v1: payment has had it for 4.0 s, and the"
         " gateway was asked 2 times without an answer that settles it, once more in 6.0 s."
     )
 
@@ -140,7 +140,9 @@ def test_an_answer_that_is_written_waits_for_the_relay_of_who_answers():
         relays={"inventory-outbox": status},
     )
 
-    assert "inventory has answered, the answer is on its way to its topic since 20 s" in headline(way).text
+    assert (
+        "inventory has answered, the answer has been on its way to its topic for 20 s" in headline(way).text
+    )
     assert "the relay of inventory is FAILED" in headline(way).text
     assert headline(way).page == "connectors.show_all"
 
@@ -186,7 +188,9 @@ def test_a_parked_message_comes_first_with_its_reason_and_what_helps():
     )
 
     first = headline(way)
-    assert first.text == "inventory's message inventory.reserve.v1 is parked since 3 min: UnknownSku: NONE."
+    assert (
+        first.text == "inventory's message inventory.reserve.v1 has been parked for 3 min: UnknownSku: NONE."
+    )
     assert (first.tone, first.page) == (Tone.BAD, "letters.show_all")
     assert "It waits for stock" not in " ".join(each.text for each in tell(way).more)
 
@@ -203,7 +207,7 @@ def test_a_saga_that_needs_attention_says_what_about():
     way = running(status="NEEDS_ATTENTION", awaits=("undo charge",), note="the gateway keeps it")
 
     assert headline(way).text == (
-        "It waits for a person about undo charge, since 10 s: the gateway keeps it."
+        "It waits for a person about undo charge, and has for 10 s: the gateway keeps it."
     )
     assert headline(way).remedy == "Retry, compensate or resolve it"
 

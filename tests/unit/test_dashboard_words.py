@@ -74,13 +74,13 @@ ALARMS = {
     "for a person": (
         {"sagas": Sagas(by_status={"NEEDS_ATTENTION": Waiting(1, 300)})},
         Tone.BAD,
-        "One order waits for a person, the oldest since 5 min",
+        "One order waits for a person, the oldest for 5 min",
     ),
     "overdue": ({"sagas": Sagas(overdue_seconds=120)}, Tone.WARNING, "2 min ago and nobody looks"),
     "parked": (
         {"databases": {**SOUND.databases, "order": Database(SLOT, 1, 8, {("order", "Bad"): Waiting(2, 61)})}},
         Tone.BAD,
-        "order has 2 parked messages, the oldest since 61",
+        "order has 2 parked messages, the oldest for 61",
     ),
     "no days": ({"databases": {**SOUND.databases, "order": Database(SLOT, 1, 1)}}, Tone.BAD, "1 days only"),
     "no slot": ({"databases": {**SOUND.databases, "order": Database(None, 1, 8)}}, Tone.BAD, "is not there"),
@@ -110,7 +110,7 @@ ALARMS = {
             )
         },
         Tone.WARNING,
-        "5 of order's events are not in their topics, the oldest since 45 s",
+        "5 of order's events are not in their topics, the oldest for 45 s",
     ),
     "unread": (
         {"audit": replace(SOUND.audit, unread={("payment", "t"): Waiting(7, 90)})},
