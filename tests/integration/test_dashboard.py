@@ -206,7 +206,7 @@ def test_an_order_is_followed_through_every_database(pages, orders, order, audit
         [a_delivery(charge(2500, "tok_private", order), event_id=command.id, topic=command.topic)]
     )
     third = opened.text(f"/orders/{order}")
-    assert "payment has it since" in third
+    assert "payment has had it for" in third
     assert "the gateway was not asked yet" in third
     assert third.count("<strong>not yet</strong>") == 1
     assert "tok_private" not in first + second + third
