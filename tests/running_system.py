@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +112,16 @@ class RunningSystem:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    @contextmanager
+    def frozen(self, *names: str) -> Iterator[None]:
+        """Processes that do nothing while the `with` lasts."""
+        with ExitStack() as thawed:
+            for pid in [self.node(name).pid for name in names]:
+                assert pid is not None
+                os.kill(pid, signal.SIGSTOP)
+                thawed.callback(os.kill, pid, signal.SIGCONT)
+            yield
 
     def wait_until_back(self, name: str, dead_pid: int, within_seconds: float = 90) -> None:
         def back() -> bool:

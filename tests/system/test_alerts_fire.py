@@ -1,10 +1,8 @@
 """A real Prometheus with the rules as shipped, on a system that is made ill: the main alerts fire and end."""
 
-import os
 import shutil
-import signal
 import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -78,16 +76,6 @@ def prometheus(binary, config, port):
 
 
 @contextmanager
-def frozen(system, *names):
-    pids = [system.node(name).pid for name in names]
-    with ExitStack() as thawed:
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-            thawed.callback(os.kill, pid, signal.SIGCONT)
-        yield
-
-
-@contextmanager
 def refused_reservations(system, execute):
     """Inventory's table takes none, which parks the command of an order; answers with the order."""
     table = "ALTER TABLE reservations"
@@ -112,14 +100,14 @@ def test_the_main_alerts_fire_and_end(system, as_superuser, tmp_path, free_port,
     with prometheus(binary, config, free_port()) as firing:
         with refused_reservations(system, as_superuser) as parked:
             pass
-        with frozen(system, "inventory-worker"):
+        with system.frozen("inventory-worker"):
             behind = system.place()
             until(
                 lambda: system.query("payment", f"SELECT 1 FROM payments WHERE order_id = '{behind}'"),
                 within_seconds=30,
                 what="the relay to have brought the commands",
             )
-            with frozen(system, "connect-1", "connect-2"):
+            with system.frozen("connect-1", "connect-2"):
                 waiting = [system.place() for _ in range(10)]
                 until(lambda: firing() >= EXPECTED, within_seconds=480, what="the alerts to fire")
 

@@ -1,9 +1,6 @@
 """The dashboard in a browser, on a whole system: an order followed live; where time allows, all else."""
 
-import os
 import re
-import signal
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,21 +58,10 @@ def headline(page):
     return page.locator("[data-announce]")
 
 
-@contextmanager
-def stopped(system, name):
-    """A process that does nothing for a while."""
-    pid = system.node(name).pid
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def test_an_order_is_followed_live_from_the_first_word_to_the_last(system, desk, opened):
     """Nobody makes the charge until the page has said that it is waited for."""
     with tab(opened) as page:
-        with stopped(system, "payment-executor"):
+        with system.frozen("payment-executor"):
             order = system.place()
             page.goto(f"{desk}/orders/{order}")
             page.get_by_text("It waits for payment.captured.v1").first.wait_for(timeout=LIVE_MS)
@@ -95,7 +81,7 @@ def test_a_failed_connector_is_seen_and_restarted_from_its_page(system, desk, op
     """The relay's password is changed under it; the supervisor, who would restart it too, stands still."""
     role = ORDER.role("relay")
     right = (system.layout.secrets / role).read_text().strip()
-    with stopped(system, "connect-supervisor"), tab(opened) as page:
+    with system.frozen("connect-supervisor"), tab(opened) as page:
         sign_in(page, desk, system)
         as_superuser(f"ALTER ROLE {role} PASSWORD 'another'")
         as_superuser(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'")

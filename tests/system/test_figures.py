@@ -1,7 +1,5 @@
 """What goes wrong in a running system is seen in its figures while it lasts, and not after it."""
 
-import os
-import signal
 from contextlib import contextmanager
 
 import pytest
@@ -67,16 +65,6 @@ def stopped_connector(system, service):
         yield
     finally:
         requests.put(f"{url}/resume", timeout=30).raise_for_status()
-
-
-@contextmanager
-def frozen(system, name):
-    pid = system.node(name).pid
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("process", PROCESSES)
@@ -146,7 +134,7 @@ def test_a_connector_that_stands_is_seen_by_its_slot_its_beat_and_what_waits(sys
 
 def test_a_consumer_that_is_frozen_is_behind_in_time_and_in_offsets(system, comes):
     """ConsumerLagTime is told from this."""
-    with frozen(system, "inventory-worker"):
+    with system.frozen("inventory-worker"):
         order = system.place()
         comes(
             "the consumer to be seen behind",
@@ -163,7 +151,7 @@ def test_a_consumer_that_is_frozen_is_behind_in_time_and_in_offsets(system, come
 
 def test_an_auditor_that_is_frozen_is_told_by_the_age_of_its_round(system, comes):
     """AuditorBehind is told from this; its figures stand still meanwhile, and its verdict is none."""
-    with frozen(system, "auditor"):
+    with system.frozen("auditor"):
         comes(
             "its round to be seen as old",
             lambda told: (
