@@ -5,6 +5,7 @@ import socket
 from contextlib import closing
 
 import pytest
+from kafka.net.inet import KafkaNetSocket
 from rich.console import Console
 
 from runtime.environment import Environment
@@ -49,6 +50,23 @@ def free_port(worker_id):
         raise AssertionError(f"no free port is left between {PORTS[0]} and {PORTS[-1]}")
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kafka_closes_its_sockets():
+    """kafka-python 3.0.12, closed while it connects, leaves that to the collector; here it is an error."""
+    connect = KafkaNetSocket.sock_connect
+
+    async def closing_connect(self, net, sock, *where, **bounds):
+        try:
+            return await connect(self, net, sock, *where, **bounds)
+        except BaseException:
+            sock.close()
+            raise
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(KafkaNetSocket, "sock_connect", closing_connect)
+        yield
 
 
 @pytest.fixture
