@@ -1,7 +1,8 @@
 """Group commit: what several requests want at the same moment is done in one transaction.
 
 Whoever comes first does the work of all that came while the one before was at work. Nobody waits for company:
-a request that comes alone is a group of one.
+a request that comes alone is a group of one. The next group is begun before the one that is done is answered,
+so that the database does not wait for answers to be written.
 """
 
 import threading
@@ -21,6 +22,16 @@ GROUP_MAX = 64
 TURN_SECONDS_MAX = 30.0
 
 
+class _Place(Generic[Wish, Outcome]):
+    """One request in the queue. It is called once: to lead the next group, or because it was answered."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.outcome: Future[Outcome] = Future()
+        self.called = threading.Event()
+        self.leads = False
+
+
 class GroupCommit(Generic[Wish, Outcome]):
     """One group after the other is given to `commit`, which answers with an outcome for each wish.
 
@@ -29,8 +40,9 @@ class GroupCommit(Generic[Wish, Outcome]):
 
     def __init__(self, commit: Callable[[Sequence[Wish]], Sequence[Outcome]]) -> None:
         self._commit = commit
-        self._queue: deque[tuple[Wish, Future[Outcome]]] = deque()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+        self._queue: deque[_Place[Wish, Outcome]] = deque()
+        self._is_led = False
 
     def __len__(self) -> int:
         """How many wait for their group."""
@@ -38,33 +50,46 @@ class GroupCommit(Generic[Wish, Outcome]):
 
     def do(self, wish: Wish) -> Outcome:
         """What came of the wish; 503 when its turn does not come."""
-        mine: Future[Outcome] = Future()
-        self._queue.append((wish, mine))
-        if not self._turn.acquire(timeout=TURN_SECONDS_MAX):
-            return self._late(mine)
-        try:
-            while not mine.done():
-                self._serve()
-        finally:
-            self._turn.release()
-        return mine.result()
+        mine: _Place[Wish, Outcome] = _Place(wish)
+        with self._lock:
+            self._queue.append(mine)
+            self._call_first()
+        if not mine.called.wait(TURN_SECONDS_MAX):
+            self._give_up(mine)
+        if mine.leads:
+            self._serve()
+        return mine.outcome.result(TURN_SECONDS_MAX)
+
+    def _call_first(self) -> None:
+        """Under the lock: where nobody leads, the first of the queue does from now on."""
+        if self._queue and not self._is_led:
+            self._is_led = self._queue[0].leads = True
+            self._queue[0].called.set()
 
     def _serve(self) -> None:
-        """Only who has the turn takes from the queue."""
-        next_ones = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_MAX))]
-        group = [each for each in next_ones if each[1].set_running_or_notify_cancel()]
+        """Do the next group. Who leads is the first of it."""
+        with self._lock:
+            group = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_MAX))]
         GROUP_REQUESTS.observe(len(group))
+        failed, done = None, list[tuple[_Place[Wish, Outcome], Outcome]]()
         try:
-            outcomes = self._commit([wish for wish, _ in group])
+            done = list(zip(group, self._commit([each.wish for each in group]), strict=True))
         except Exception as error:  # noqa: BLE001 - raised again by each of them
-            for _, asked in group:
-                asked.set_exception(error)
-            return
-        for (_, asked), outcome in zip(group, outcomes, strict=True):
-            asked.set_result(outcome)
+            failed = error
+        finally:
+            with self._lock:
+                self._is_led = False
+                self._call_first()
+        for place, outcome in done:
+            place.outcome.set_result(outcome)
+        for place in group if failed else ():
+            place.outcome.set_exception(failed)
+        for place in group:
+            place.called.set()
 
-    def _late(self, mine: "Future[Outcome]") -> Outcome:
-        """Nothing was done, unless a group has us already: then what comes of it is waited for."""
-        if mine.cancel():
-            raise Problem(503, "Others were not done in time. Nothing was changed; try again.")
-        return mine.result(TURN_SECONDS_MAX)
+    def _give_up(self, mine: _Place[Wish, Outcome]) -> None:
+        """Leave the queue; who is called to lead just now, or is in a group that is being done, stays."""
+        with self._lock:
+            if mine in self._queue and not mine.leads:
+                self._queue.remove(mine)
+                raise Problem(503, "Others were not done in time. Nothing was changed; try again.")
