@@ -60,8 +60,21 @@ def connect_consumer(bootstrap_servers: Sequence[str], service: str, topics: Seq
         reconnect_backoff_max_ms=1_000,
         metadata_max_age_ms=30_000,
     )
+    _wait_for_pending_joins(consumer)
     consumer.subscribe(list(topics))
     return consumer
+
+
+def _wait_for_pending_joins(consumer: KafkaConsumer) -> None:
+    """Let a poll go on with the join that an earlier one left under way, whyever it was begun.
+
+    kafka-python 3.0.12 forgets one that was begun because a topic's partitions became known or changed, if it
+    outlasts its poll: then the member has no assignment, sends no heartbeats, and never joins again. The Java
+    consumer asks for both as we do here (`rejoinNeededOrPending`).
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001 - nothing public reaches it
+    needs_to_join = coordinator.need_rejoin
+    coordinator.need_rejoin = lambda: coordinator._join_task is not None or needs_to_join()  # noqa: SLF001
 
 
 class MessageWorker:

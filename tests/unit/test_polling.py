@@ -26,7 +26,8 @@ def test_a_record_of_any_bytes_becomes_a_delivery(raw):
 def test_workers_read_what_is_committed_and_commit_for_themselves(monkeypatch):
     """What cannot be seen from outside a running worker: these are settings of its own client."""
     given = {}
-    client = SimpleNamespace(subscribe=lambda _topics: None)
+    coordinator = SimpleNamespace(need_rejoin=lambda: False)
+    client = SimpleNamespace(subscribe=lambda _topics: None, _coordinator=coordinator)
     monkeypatch.setattr(polling, "KafkaConsumer", lambda **settings: given.update(settings) or client)
 
     polling.connect_consumer(["127.0.0.1:1"], "order", ["payment-success"])
