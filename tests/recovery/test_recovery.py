@@ -235,11 +235,11 @@ def test_a_stack_that_cannot_start_for_want_of_a_slot_is_brought_back():
             stack.final_status(first)
             relays_of(stack.layout).drop_slot(ORDER)
 
-        refused = stack.run("up", *offset)
-        recovered = stack.run("connect", "recover", "--yes")
-        started = stack.run("up", *offset)
-
         try:
+            refused = stack.run("up", *offset)
+            recovered = stack.run("connect", "recover", "--yes")
+            started = stack.run("up", *offset)
+
             assert refused.returncode == 1
             assert "./run connect recover" in refused.stderr
             assert recovered.returncode == 0, recovered.stdout + recovered.stderr
