@@ -92,7 +92,8 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=WARM_UP_SECONDS, help="seconds, once a system")
     asked = parser.parse_args()
     sizes = [measure(rows, asked.rounds, asked.seconds, asked.warm_up) for rows in sorted(set(asked.sizes))]
-    figures = {"seconds": asked.seconds, "relay_rate": RELAY_RATE, "ratios": ratios(sizes), "sizes": sizes}
+    by_rows = {str(each["rows"]): each for each in sizes}
+    figures = {"seconds": asked.seconds, "relay_rate": RELAY_RATE, "ratios": ratios(sizes), "rows": by_rows}
     keep("growth", {**measured_on("sqlalchemy", "psycopg"), **figures})
     sys.exit(1 if any(each["broken"] for each in sizes) else 0)
 

@@ -1,14 +1,16 @@
-"""What is kept of a benchmark: its figures, and what they were measured on."""
+"""What is kept of a benchmark: its figures, what they were measured on, and how they are found again."""
 
 import json
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from benchmarks.system import RESULTS, Figures, spread
+
+_SPREAD = {"min", "median", "max"}
 
 
 def measured_on(*packages: str) -> Figures:
@@ -36,3 +38,23 @@ def keep(name: str, figures: Figures) -> None:
     told = json.dumps(figures, indent=2) + "\n"
     (RESULTS / f"{name}.json").write_text(told)
     sys.stdout.write(told)
+
+
+def kept(name: str) -> Figures:
+    """What a benchmark has kept; empty where that is nothing."""
+    path = RESULTS / f"{name}.json"
+    found: Figures = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def measured(figures: Any, name: str = "") -> Iterator[tuple[str, dict[str, float]]]:
+    """Everything that has a least, a median and a most, by its path in the file."""
+    if not isinstance(figures, dict):
+        return
+    if set(figures) >= _SPREAD:
+        yield name, figures
+        return
+    for key, inner in figures.items():
+        # The parts of a sum are summed in the figure beside them.
+        if key not in {"rounds", "turns", "cpu_ms_by_component", "cpu_us_by_component"}:
+            yield from measured(inner, f"{name}.{key}" if name else str(key))

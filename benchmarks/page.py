@@ -1,22 +1,22 @@
 """The page of all figures: `./run bench page` writes them from `results/` into README.md, and draws them.
 
 What stands there between two marks of a benchmark is its own: a table of whatever its file holds that was
-measured more than once, the least, the median and the most; and a picture where one compares.
+measured more than once, the least, the median and the most; and a picture where one compares. Above them
+stands what was wanted of the most telling ones (benchmarks/reach.py).
 """
 
-import json
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import reach
 from benchmarks.bars import Bar, bars
+from benchmarks.keeping import kept, measured
 from benchmarks.system import RESULTS
 
 PAGE = Path(__file__).parent / "README.md"
 _MARKED = re.compile(r"(<!-- figures of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_SPREAD = {"min", "median", "max"}
 # By benchmark: the figure that is drawn, where its name ends so, and what the picture says.
 PICTURES = {
     "peers": ("saturated.sagas_a_second", "Sagas a second on two cores, load included"),
@@ -26,20 +26,11 @@ PICTURES = {
 
 def rendered(page: str) -> str:
     """The page with the figures that are kept now."""
-    return _MARKED.sub(lambda found: f"{found[1]}{_section(found[2])}{found[3]}", page)
+    return _MARKED.sub(lambda found: f"{found[1]}{_between(found[2])}{found[3]}", page)
 
 
-def measured(figures: Any, name: str = "") -> Iterator[tuple[str, dict[str, float]]]:
-    """Everything that has a least, a median and a most, by its path in the file."""
-    if not isinstance(figures, dict):
-        return
-    if set(figures) >= _SPREAD:
-        yield name, figures
-        return
-    for key, inner in figures.items():
-        # The parts of a sum are summed in the figure beside them.
-        if key not in {"rounds", "turns", "cpu_ms_by_component", "cpu_us_by_component"}:
-            yield from measured(inner, f"{name}.{key}" if name else str(key))
+def _between(name: str) -> str:
+    return f"\n{reach.table()}\n" if name == "reach" else _section(name)
 
 
 def pictures() -> dict[Path, str]:
@@ -47,8 +38,8 @@ def pictures() -> dict[Path, str]:
     drawn = {}
     for name, (wanted, title) in PICTURES.items():
         found = [
-            Bar(_short(path, wanted), **{end: spread[end] for end in sorted(_SPREAD)})
-            for path, spread in measured(_kept(name))
+            Bar(_short(path, wanted), **{end: spread[end] for end in ("max", "median", "min")})
+            for path, spread in measured(kept(name))
             if path.endswith(wanted)
         ]
         if found:
@@ -60,13 +51,13 @@ def _section(name: str) -> str:
     rows = [
         f"| {path.replace('_', ' ')} | {_told(spread['median'])} | {_told(spread['min'])} |"
         f" {_told(spread['max'])} | {spread.get('n', '')} |\n"
-        for path, spread in measured(_kept(name))
+        for path, spread in measured(kept(name))
     ]
     if not rows:
         return "*(No figures are kept.)*\n"
     picture = f"![{PICTURES[name][1]}](results/{name}.svg)\n\n" if name in PICTURES else ""
     head = "| figure | median | least | most | times |\n|---|---|---|---|---|\n"
-    return f"\n{picture}{head}{''.join(rows)}\n{_about(_kept(name))}"
+    return f"\n{picture}{head}{''.join(rows)}\n{_about(kept(name))}"
 
 
 def _about(figures: dict[str, Any]) -> str:
@@ -77,12 +68,6 @@ def _about(figures: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in (figures.get("versions") or {}).items())
     told = "; ".join(part for part in (kind, f"{cores} cores" if cores else "", versions) if part)
     return f"{told}.\n" if told else ""
-
-
-def _kept(name: str) -> dict[str, Any]:
-    path = RESULTS / f"{name}.json"
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return found
 
 
 def _short(path: str, wanted: str) -> str:
