@@ -70,23 +70,32 @@ def test_a_zombie_is_frozen_inside_a_transaction_that_stays_open(databases, cons
 
 
 def _in_transaction(databases):
+    return _asked(
+        databases,
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND state = 'idle in transaction'",
+    )
+
+
+def _asked(databases, question):
     engine = create_engine(databases.admin("order"), poolclass=NullPool)
     with engine.connect() as connection:
-        return connection.scalar(
-            text(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND state = 'idle in transaction'"
-            )
-        )
+        return connection.scalar(text(question))
 
 
 def test_who_is_never_inside_a_transaction_is_let_go(databases, consumer):
     target = consumer(0.0, 3600.0)
+    until(partial(_has_handled_one, databases), within_seconds=30, what="its first transaction's end")
 
     with pytest.raises(NothingToHit):
         Zombie(catch_seconds=0.5).strike(ground(databases, target), [target])
 
     assert not is_stopped(target.find())
+
+
+def _has_handled_one(databases):
+    there = _asked(databases, "SELECT to_regclass('handled') IS NOT NULL")
+    return there and _asked(databases, "SELECT count(*) FROM handled") == 1
 
 
 def test_parked_reservations_are_redriven_once_their_cause_is_mended(databases, engine_of):
