@@ -6,6 +6,7 @@ on such a past is judged by the auditor, which is told to begin after it.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, text
 
@@ -14,12 +15,15 @@ from benchmarks import sql
 from contracts.services import AUDIT, INVENTORY, ORDER, PAYMENT, Service
 from contracts.topics import read_by
 from migrations.database import admin_engine
+from order.saga import Patience, definitions
+from saga import advance, records
 from stack import prey
 from stack.layout import Layout
 from stack.postgres import SUPERUSER
 
-# A transaction's worth.
-ROWS_MAX = 1_000_000
+# A transaction's worth, of rows that the database makes and of sagas that we do.
+ROWS_MAX, SAGAS_MAX = 1_000_000, 5_000
+A_DAY = 24 * 60 * 60.0
 
 _KEYS = "FROM (SELECT uuidv7() AS key FROM generate_series(1, CAST(:rows AS int))) AS made"
 _ITEMS = """'[{"sku": "PIZZA", "quantity": 1}]'"""
@@ -82,6 +86,11 @@ _TABLES: Mapping[Service, tuple[str, ...]] = {
     ),
 }
 
+_PENDING = text(f"""
+    INSERT INTO orders (id, status, items, total_amount, currency)
+    SELECT key, 'PENDING', {_ITEMS}, 1250, 'EUR' {_KEYS} RETURNING id
+""")
+
 
 def fill(layout: Layout, rows: int) -> None:
     """So many rows in each table, looked over as autovacuum would sooner or later."""
@@ -98,6 +107,20 @@ def fill(layout: Layout, rows: int) -> None:
     _begin_after(layout, marks)
 
 
+def begin(layout: Layout, orders: int) -> None:
+    """So many orders under way: each step was asked for, and no answer comes; they may take a day."""
+    definition = definitions(Patience(action_seconds=A_DAY))[-1]
+    engine = _engine(layout, ORDER)
+    for part in _parts(orders, SAGAS_MAX):
+        with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+            made, now = connection.scalars(_PENDING, {"rows": part}).all(), datetime.now(UTC)
+            states = [advance.begin(definition, order_id, now).state for order_id in made]
+            records.insert(connection, definition, states, [None] * part)
+    with engine.connect() as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    engine.dispose()
+
+
 def _fill(connection: Connection, statements: tuple[str, ...], rows: int) -> int:
     """Answers with the transaction that wrote them."""
     for statement in statements:
@@ -105,8 +128,8 @@ def _fill(connection: Connection, statements: tuple[str, ...], rows: int) -> int
     return int(connection.execute(sql.THIS_TRANSACTION).scalar_one())
 
 
-def _parts(rows: int) -> Iterator[int]:
-    return (min(ROWS_MAX, rows - at) for at in range(0, rows, ROWS_MAX))
+def _parts(rows: int, most: int = ROWS_MAX) -> Iterator[int]:
+    return (min(most, rows - at) for at in range(0, rows, most))
 
 
 def _begin_after(layout: Layout, marks: Mapping[str, int]) -> None:

@@ -33,7 +33,7 @@ from stack.services import nodes
 # What stands in for the network, or judges, is not hit; nor are jobs, which are over.
 SPARED = {Kind.JOB, Kind.PROXY}
 CONNECT_GROUP = "neverlost-connect"
-# Second workers tell of their health this much above the first ones' ports.
+# More workers tell of their health so much above the first ones' ports, and each round of them higher.
 TWIN_PORTS = 50
 TWIN_STOP_SECONDS = 10
 
@@ -141,25 +141,30 @@ def _find(state: Path, name: str) -> psutil.Process | None:
 
 
 @contextmanager
-def twins(layout: Layout) -> Iterator[tuple[Target, ...]]:
-    """A second worker of each service: a frozen one's partitions have somewhere to go."""
+def twins(layout: Layout, more: int = 1) -> Iterator[tuple[Target, ...]]:
+    """More workers of each service: a frozen one's partitions have somewhere to go."""
     with ExitStack() as running:
-        yield tuple(running.enter_context(_twin(layout, service)) for service in SERVICES)
+        yield tuple(
+            running.enter_context(_twin(layout, service, number))
+            for number in range(more)
+            for service in SERVICES
+        )
 
 
 @contextmanager
-def _twin(layout: Layout, service: Service) -> Iterator[Target]:
+def _twin(layout: Layout, service: Service, number: int) -> Iterator[Target]:
     """Nobody starts it again: it is hit by what it survives."""
     name = f"{service.name}-worker"
     node = next(node for node in nodes(layout) if node.name == name)
-    port = layout.port(name) + TWIN_PORTS
+    own = f"another-{name}" if number == 0 else f"another-{name}-{number + 1}"
+    port = layout.port(name) + TWIN_PORTS + number * len(SERVICES)
     environment = environment_of(node) | {"HEALTH_BIND": f"{HOST}:{port}"}
-    with (layout.logs / f"another-{name}.log").open("ab") as log:
+    with (layout.logs / f"{own}.log").open("ab") as log:
         process = subprocess.Popen(
             leashed(node.command), env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        yield Target(f"another-{name}", Kind.WORKER, partial(_alive, process), port=port, group=service.name)
+        yield Target(own, Kind.WORKER, partial(_alive, process), port=port, group=service.name)
     finally:
         process.terminate()
         try:
