@@ -53,10 +53,11 @@ SET_LEDGER_MARK = text("""
 
 # ── in the services' databases
 
-# `by_hand`: a person has settled it outside the system, and accounts for it.
+# `by_hand`: a person has settled it outside the system, and accounts for it. Counted, because EXISTS may be
+# answered by reading the whole log.
 ORDERS = text("""
-    SELECT id::text AS order_id, status, total_amount, items, EXISTS (
-        SELECT FROM saga_log WHERE saga_id = orders.id AND kind = 'resolve') AS by_hand
+    SELECT id::text AS order_id, status, total_amount, items, (
+        SELECT count(*) FROM saga_log WHERE saga_id = orders.id AND kind = 'resolve') > 0 AS by_hand
     FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 PAYMENTS = text("""

@@ -58,16 +58,18 @@ WAKE_EXECUTOR = text("SELECT pg_notify('payment_intents', '')")
 
 # The lease is `due_at` moved on: until then no other executor takes the intent. A refund waits for
 # its charge to be settled; of several charges the newest is the one that was good. The database's clock is
-# the only clock.
+# the only clock, at the statement's beginning: an index has no use for one that moves on. A charge is counted
+# for each refund, by the index: NOT EXISTS may be answered by reading everything that is open, and a plan of
+# that kind, once made on a table that was empty, is kept.
 CLAIM_INTENTS = text("""
     WITH due AS (
         SELECT intent.id FROM payment_intents intent
-        WHERE intent.state = 'REQUESTED' AND intent.due_at <= clock_timestamp()
-          AND NOT EXISTS (
-              SELECT 1 FROM payment_intents charge
-              WHERE intent.operation = 'refund' AND charge.order_id = intent.order_id
+        WHERE intent.state = 'REQUESTED' AND intent.due_at <= statement_timestamp()
+          AND (intent.operation = 'charge' OR 0 = (
+              SELECT count(*) FROM payment_intents charge
+              WHERE charge.order_id = intent.order_id
                 AND charge.operation = 'charge' AND charge.state = 'REQUESTED'
-          )
+          ))
         ORDER BY intent.due_at LIMIT :limit
         FOR UPDATE OF intent SKIP LOCKED
     ), claimed AS (
@@ -95,7 +97,7 @@ TAKE_WEBHOOK = text("""
 FORGET_WEBHOOKS = text("""
     DELETE FROM webhook_deliveries WHERE id IN (
         SELECT id FROM webhook_deliveries
-        WHERE received_at < clock_timestamp() - make_interval(secs => :older_than_seconds) LIMIT 5000
+        WHERE received_at < statement_timestamp() - make_interval(secs => :older_than_seconds) LIMIT 5000
     )
 """)
 

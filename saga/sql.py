@@ -110,7 +110,8 @@ SPEND_MINUTE = text("UPDATE saga_expiries SET moved = moved + :moved WHERE minut
 
 FORGET_MINUTES = text("DELETE FROM saga_expiries WHERE minute < clock_timestamp() - interval '1 hour'")
 
-IS_ANY_DUE = text("SELECT EXISTS (SELECT 1 FROM sagas WHERE due_at <= clock_timestamp())")
+# By the time at which the statement began: an index has no use for a clock that moves on meanwhile.
+IS_ANY_DUE = text("SELECT EXISTS (SELECT 1 FROM sagas WHERE due_at <= statement_timestamp())")
 
 # Time in which a relay stood still does not count: after it, every deadline is given once more in full.
 # Sagas that another process has in hand are left to it.
@@ -121,7 +122,7 @@ CLAIM_DUE = text("""
           AND seen_at >= clock_timestamp() - make_interval(secs => :stale_seconds)
     )
     SELECT sagas.id FROM sagas, relays
-    WHERE sagas.due_at <= clock_timestamp()
+    WHERE sagas.due_at <= statement_timestamp()
       AND relays.beating = cardinality(CAST(:relays AS text[]))
       AND relays.steady_since + coalesce(
           (
