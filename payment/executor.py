@@ -30,6 +30,7 @@ from runtime.database import connect_engine, database_url
 from runtime.environment import Environment, instance_name
 from runtime.health import serve_health
 from runtime.logs import configure
+from runtime.lookback import LookBack
 from runtime.spans import Ended, Kind
 from runtime.stopping import stop_requested
 from runtime.waiting import Backoff
@@ -96,6 +97,7 @@ class Executor:
     lease_seconds: float = field(default_factory=lease_seconds)
     wake: threading.Event = field(default_factory=threading.Event)
     _calls: dict[Future[Result], Row[Any]] = field(default_factory=dict)
+    _look_back: LookBack = field(default_factory=LookBack)
     _turned_at: float = field(default_factory=time.monotonic)
 
     def problems(self) -> dict[str, str]:
@@ -133,9 +135,12 @@ class Executor:
         return bool(intents)
 
     def _claim(self, room: int) -> Sequence[Row[Any]]:
+        wanted = {"limit": room, "executor": self.name, "lease_seconds": self.lease_seconds}
         with self.engine.begin() as connection:
-            wanted = {"limit": room, "executor": self.name, "lease_seconds": self.lease_seconds}
-            return connection.execute(queries.CLAIM_INTENTS, wanted).all()
+            back = {"back_seconds": self._look_back.seconds()}
+            intents = connection.execute(queries.CLAIM_INTENTS, wanted | back).all()
+        self._look_back.looked(left_nothing=len(intents) < room)
+        return intents
 
     def _store(self) -> bool:
         """Store every call that came back; it is forgotten only after that."""

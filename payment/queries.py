@@ -56,15 +56,17 @@ WITHDRAW_CHARGES = text("""
 # Delivered at COMMIT: the executor starts at once, and not before the intents are there.
 WAKE_EXECUTOR = text("SELECT pg_notify('payment_intents', '')")
 
-# The lease is `due_at` moved on: until then no other executor takes the intent. A refund waits for
-# its charge to be settled; of several charges the newest is the one that was good. The database's clock is
-# the only clock, at the statement's beginning: an index has no use for one that moves on. A charge is counted
-# for each refund, by the index: NOT EXISTS may be answered by reading everything that is open, and a plan of
-# that kind, once made on a table that was empty, is kept.
+# The lease is `due_at` moved on: until then no other executor takes the intent. A refund waits for its charge
+# to be settled; of several charges the newest is the one that was good. Of a refund that had to wait it may
+# take a look back to the beginning (runtime.lookback) to see that it need not any more.
+# The database's clock is the only one, as it is when the statement begins: an index has no use for a clock
+# that moves on. A charge is counted for each refund, by the index: NOT EXISTS may be answered by reading all
+# that is open, and such a plan, once made while the table was empty, is kept.
 CLAIM_INTENTS = text("""
     WITH due AS (
         SELECT intent.id FROM payment_intents intent
         WHERE intent.state = 'REQUESTED' AND intent.due_at <= statement_timestamp()
+          AND intent.due_at >= statement_timestamp() - make_interval(secs => :back_seconds)
           AND (intent.operation = 'charge' OR 0 = (
               SELECT count(*) FROM payment_intents charge
               WHERE charge.order_id = intent.order_id

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from messaging.errors import MomentaryFault, is_messages_own
 from runtime import redaction, trace
+from runtime.lookback import LookBack
 from runtime.waiting import Backoff
 from saga import advance, sql
 from saga.heartbeats import STALE_SECONDS
@@ -27,7 +28,7 @@ from saga.state import SagaStatus
 log = structlog.get_logger(__name__)
 
 SAGAS_PER_TURN = 100
-TURN_SECONDS = 1.0
+TURN_SECONDS, LOOK_BACK_SECONDS = 1.0, 15.0
 _DATABASE = Backoff(first_seconds=0.5, most_seconds=5.0)
 
 
@@ -49,6 +50,7 @@ class Deadlines:
         self._orchestrator = orchestrator
         self._clock = clock
         self._stop = stop
+        self._look_back = LookBack(LOOK_BACK_SECONDS)
         self._turned_at = time.monotonic()
 
     def problems(self) -> dict[str, str]:
@@ -79,7 +81,8 @@ class Deadlines:
         due: list[UUID] = []
         try:
             with self._engine.begin() as connection:
-                due = claim(connection, self._clock)
+                if is_any_due(connection, self._look_back):
+                    due = claim(connection, self._clock)
                 moved = elapse(self._orchestrator, connection, due)
         except Exception as error:
             if not is_messages_own(error):
@@ -104,10 +107,14 @@ class Deadlines:
             return 0
 
 
+def is_any_due(connection: Connection, look_back: LookBack) -> bool:
+    found = connection.execute(sql.IS_ANY_DUE, {"back_seconds": look_back.seconds()}).scalar_one()
+    look_back.looked(left_nothing=not found)
+    return bool(found)
+
+
 def claim(connection: Connection, clock: Clock) -> list[UUID]:
     """Sagas whose time has come, locked, as many as the minute still allows."""
-    if not connection.execute(sql.IS_ANY_DUE).scalar_one():
-        return []
     minute = connection.execute(sql.TAKE_MINUTE).one()
     limit = max(0, min(SAGAS_PER_TURN, clock.moved_per_minute_max - minute.moved))
     wanted = {"relays": list(clock.relays), "stale_seconds": STALE_SECONDS, "limit": limit}

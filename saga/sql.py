@@ -111,7 +111,13 @@ SPEND_MINUTE = text("UPDATE saga_expiries SET moved = moved + :moved WHERE minut
 FORGET_MINUTES = text("DELETE FROM saga_expiries WHERE minute < clock_timestamp() - interval '1 hour'")
 
 # By the time at which the statement began: an index has no use for a clock that moves on meanwhile.
-IS_ANY_DUE = text("SELECT EXISTS (SELECT 1 FROM sagas WHERE due_at <= statement_timestamp())")
+IS_ANY_DUE = text("""
+    SELECT EXISTS (
+        SELECT 1 FROM sagas
+        WHERE due_at <= statement_timestamp()
+          AND due_at >= statement_timestamp() - make_interval(secs => :back_seconds)
+    )
+""")
 
 # Time in which a relay stood still does not count: after it, every deadline is given once more in full.
 # Sagas that another process has in hand are left to it.

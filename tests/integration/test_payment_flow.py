@@ -144,7 +144,7 @@ def test_a_charge_that_is_just_being_claimed_is_not_withdrawn(cashier, gateway_a
     url, order = gateway_at(), charge()
     cashier.receives(order)
     with cashier.engine.begin() as claiming:
-        wanted = {"limit": 10, "executor": "test", "lease_seconds": 30}
+        wanted = {"limit": 10, "executor": "test", "lease_seconds": 30, "back_seconds": 60.0}
         [intent] = claiming.execute(handlers.queries.CLAIM_INTENTS, wanted).all()
         refunding = threading.Thread(target=cashier.receives, args=(refund(order.order_id),))
         refunding.start()
