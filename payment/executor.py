@@ -139,7 +139,8 @@ class Executor:
         with self.engine.begin() as connection:
             back = {"back_seconds": self._look_back.seconds()}
             intents = connection.execute(queries.CLAIM_INTENTS, wanted | back).all()
-        self._look_back.looked(left_nothing=len(intents) < room)
+        is_full = len(intents) == room
+        self._look_back.looked(min(intent.late_seconds for intent in intents) if is_full else 0.0)
         return intents
 
     def _store(self) -> bool:

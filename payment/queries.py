@@ -64,7 +64,8 @@ WAKE_EXECUTOR = text("SELECT pg_notify('payment_intents', '')")
 # that is open, and such a plan, once made while the table was empty, is kept.
 CLAIM_INTENTS = text("""
     WITH due AS (
-        SELECT intent.id FROM payment_intents intent
+        SELECT intent.id, extract(epoch FROM statement_timestamp() - intent.due_at)::float8 AS late_seconds
+        FROM payment_intents intent
         WHERE intent.state = 'REQUESTED' AND intent.due_at <= statement_timestamp()
           AND intent.due_at >= statement_timestamp() - make_interval(secs => :back_seconds)
           AND (intent.operation = 'charge' OR 0 = (
@@ -80,7 +81,7 @@ CLAIM_INTENTS = text("""
             due_at = clock_timestamp() + make_interval(secs => :lease_seconds)
         FROM due WHERE intent.id = due.id
         RETURNING intent.id, intent.order_id, intent.operation, intent.payment_token, intent.attempts,
-                  intent.traceparent
+                  intent.traceparent, due.late_seconds
     )
     SELECT claimed.*, payment.amount, payment.currency, payment.captured, (
         SELECT charge.id FROM payment_intents charge

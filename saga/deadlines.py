@@ -109,7 +109,8 @@ class Deadlines:
 
 def is_any_due(connection: Connection, look_back: LookBack) -> bool:
     found = connection.execute(sql.IS_ANY_DUE, {"back_seconds": look_back.seconds()}).scalar_one()
-    look_back.looked(left_nothing=not found)
+    if not found:
+        look_back.looked()
     return bool(found)
 
 

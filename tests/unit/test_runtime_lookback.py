@@ -16,9 +16,9 @@ def look_back(now):
     return LookBack(5.0, clock=lambda: now[0])
 
 
-def look(look_back, *, left_nothing):
+def look(look_back, *behind):
     seconds = look_back.seconds()
-    look_back.looked(left_nothing=left_nothing)
+    look_back.looked(*behind)
     return seconds
 
 
@@ -26,44 +26,41 @@ def test_the_first_goes_to_the_beginning(look_back):
     assert look_back.seconds() == EVER_SECONDS
 
 
-def test_after_one_that_left_nothing_others_go_back_to_it_and_a_little_further(look_back, now):
-    look(look_back, left_nothing=True)
+def test_others_go_back_to_the_last_and_a_little_further(look_back, now):
+    look(look_back)
 
-    for passed in (1.0, 4.0):
-        now[0] = 1000.0 + passed
-        assert look(look_back, left_nothing=True) == passed + OVERLAP_SECONDS
+    for passed in (1.0, 2.0):
+        now[0] += passed
+        assert look(look_back) == passed + OVERLAP_SECONDS
 
 
-def test_what_short_looks_leave_is_still_within_the_next(look_back, now):
-    look(look_back, left_nothing=True)
-    now[0] += 1
-    look(look_back, left_nothing=False)
+def test_what_one_has_left_is_within_the_next(look_back, now):
+    look(look_back, 30.0)
 
     now[0] += 1
-    assert look_back.seconds() == 2.0 + OVERLAP_SECONDS
+    assert look(look_back, 20.0) == 31.0 + OVERLAP_SECONDS
+    now[0] += 1
+    assert look_back.seconds() == 21.0 + OVERLAP_SECONDS
 
 
 def test_once_in_a_while_one_goes_to_the_beginning_again(look_back, now):
-    look(look_back, left_nothing=True)
+    look(look_back)
+    now[0] += 4
+    look(look_back)
 
-    now[0] += 5
-    assert look(look_back, left_nothing=True) == EVER_SECONDS
+    now[0] += 1
+    assert look(look_back) == EVER_SECONDS
     now[0] += 1
     assert look_back.seconds() == 1.0 + OVERLAP_SECONDS
 
 
-def test_while_something_is_left_all_go_to_the_beginning(look_back, now):
-    look(look_back, left_nothing=True)
-    now[0] += 6
-    look(look_back, left_nothing=False)
-
-    now[0] += 1
-    assert look_back.seconds() == EVER_SECONDS
-
-
 def test_one_whose_end_was_never_told_counts_for_nothing(look_back, now):
-    """The database failed."""
+    """The database failed, or there was something that is still to be done."""
     look_back.seconds()
     now[0] += 1
+    assert look(look_back) == EVER_SECONDS
 
-    assert look_back.seconds() == EVER_SECONDS
+    now[0] += 1
+    look_back.seconds()
+    now[0] += 1
+    assert look_back.seconds() == 2.0 + OVERLAP_SECONDS
