@@ -9,7 +9,7 @@ import psutil
 from stack import record
 from stack.layout import Layout
 
-# Processes that are gone take their share along, so what is measured must not restart meanwhile.
+# A node that is gone takes its share along, so what is measured must not restart meanwhile.
 Seconds = Mapping[str, float]
 
 
@@ -48,8 +48,8 @@ def _of(process: psutil.Process) -> float:
 
 
 def _own(process: psutil.Process) -> float:
+    """With that of its children that have ended: Postgres has some all the time."""
     try:
-        times = process.cpu_times()
+        return float(sum(process.cpu_times()[:4]))
     except psutil.NoSuchProcess:
         return 0.0
-    return float(times.user + times.system)
