@@ -2,12 +2,12 @@
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from stack.layout import DEFAULT_STATE, ROOT
+from stack import launch
+from stack.layout import ROOT
 
 LEFT_OUT = shutil.ignore_patterns(".*", "var", "__pycache__", "node_modules")
 # Where the number stands, and what before it tells so.
@@ -19,14 +19,12 @@ PLACES: Mapping[str, str] = {
 
 @contextmanager
 def with_partitions(number: int) -> Iterator[Path]:
-    """The folder of a copy, for the length of a `with`; a database's account may pass through it."""
-    DEFAULT_STATE.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="copy-", dir=DEFAULT_STATE) as folder:
-        place = Path(folder) / "sources"
-        Path(folder).chmod(0o755)
+    """The folder of a copy, for the length of a `with`; it stays, with its logs, where that failed."""
+    with launch.temporary("copy") as wish:  # its folder may be passed through by a database's account
+        place = wish.state / "sources"
         shutil.copytree(ROOT, place, ignore=LEFT_OUT)
         for pattern, expression in PLACES.items():
-            for path in place.glob(pattern):
+            for path in sorted(place.glob(pattern)) or [place / pattern]:
                 _say(path, expression, number)
         yield place
 

@@ -50,6 +50,7 @@ def _of(process: psutil.Process) -> float:
 def _own(process: psutil.Process) -> float:
     """With that of its children that have ended: Postgres has some all the time."""
     try:
-        return float(sum(process.cpu_times()[:4]))
+        times = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)

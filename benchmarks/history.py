@@ -1,4 +1,4 @@
-"""A past that a system begins with: so many rows in every table that orders make grow.
+"""What a system begins with: so many rows in every table that orders make grow, or so many orders under way.
 
 Written straight into the services' databases, before there is a relay that could send them. Each table's rows
 have keys of their own, made in the order of time as the services' are; no order stands behind them. So a run
@@ -6,7 +6,6 @@ on such a past is judged by the auditor, which is told to begin after it.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, text
 
@@ -108,12 +107,16 @@ def fill(layout: Layout, rows: int) -> None:
 
 
 def begin(layout: Layout, orders: int) -> None:
-    """So many orders under way: each step was asked for, and no answer comes; they may take a day."""
+    """So many orders, and sagas that wait for both answers, none of which comes; they may take a day.
+
+    Those two rows of each are all there is: nothing was written to be relayed or done.
+    """
     definition = definitions(Patience(action_seconds=A_DAY))[-1]
     engine = _engine(layout, ORDER)
     for part in _parts(orders, SAGAS_MAX):
         with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
-            made, now = connection.scalars(_PENDING, {"rows": part}).all(), datetime.now(UTC)
+            made = connection.scalars(_PENDING, {"rows": part}).all()
+            now = connection.execute(audit_sql.NOW).scalar_one()
             states = [advance.begin(definition, order_id, now).state for order_id in made]
             records.insert(connection, definition, states, [None] * part)
     with engine.connect() as connection:

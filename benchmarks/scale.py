@@ -1,11 +1,13 @@
 """What more workers, another number of partitions, and 100,000 orders under way change: `./run bench scale`.
 
-Each way has a system of its own: how many orders a second come to their end there, and what one costs. The
-floor is the system as it is started everywhere: one worker a service, three partitions, nothing under way.
+Each way has a system of its own: how many orders a second come to their end there, and what one costs. One
+after another; the floor is the system as it is started everywhere (one worker a service, three partitions,
+nothing under way), measured first and once more at the end: so it is seen what differences are worth.
 """
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,12 +24,15 @@ from benchmarks.keeping import keep, measured_on, spreads
 from benchmarks.system import WARM_UP_SECONDS, Figures, bench
 from chaos.targets import Target
 from contracts.topics import PARTITIONS
+from runtime.errors import NeverlostError
 from runtime.waiting import until
 from stack import prey
 from stack.layout import Layout
+from stack.leash import leashed
 from stack.ports import HOST
 
 SECONDS, ROUNDS, READY_SECONDS_MAX = 30.0, 3, 60.0
+STOP_SECONDS_MAX = 90
 _FIGURES = ("sagas_a_second", "cpu_ms_a_saga")
 
 
@@ -41,14 +46,16 @@ class Way:
 
 
 # Numbers, not PARTITIONS: a copy reads them too, and there that is another.
+FLOOR, AGAIN = "as usual", "as usual once more"
 WAYS = {
-    "as usual": Way(3),
+    FLOOR: Way(3),
     "2 workers": Way(3, workers=2),
     "4 workers": Way(3, workers=4),
     "1 partition": Way(1),
     "2 partitions": Way(2),
     "6 partitions": Way(6),
     "100,000 under way": Way(3, under_way=100_000),
+    AGAIN: Way(3),
 }
 
 
@@ -68,17 +75,21 @@ class Wanted:
 def measure(name: str, wanted: Wanted) -> Figures:
     """Of a way whose number of partitions is not ours, in a copy of everything that says that number."""
     way = WAYS[name]
-    return _here(way, wanted) if way.partitions == PARTITIONS else _in_a_copy(name, way, wanted)
+    return here(way, wanted) if way.partitions == PARTITIONS else _in_a_copy(name, way, wanted)
 
 
-def _here(way: Way, wanted: Wanted) -> Figures:
+def here(way: Way, wanted: Wanted) -> Figures:
+    """Raises LookupError where contracts say another number of partitions, or a worker of ours has ended."""
+    if way.partitions != PARTITIONS:
+        raise LookupError(f"{way.partitions} partitions are asked for, and contracts say {PARTITIONS}")
     before = partial(begin, orders=way.under_way) if way.under_way else None
     with bench("scale", local_gateway=True, warm_up_seconds=0, before=before) as on:
         with _more_workers(on.layout, way.workers - 1) as more:
             until(lambda: all(map(_is_ready, more)), within_seconds=READY_SECONDS_MAX, what="more workers")
             on.warm_up(wanted.warm_up)
-            pids = {each.name: process.pid for each in more if (process := each.find())}
+            pids = _pids(more)
             rounds = [on.saturate(wanted.seconds, more=pids) for _ in range(wanted.rounds)]
+            _pids(more)
         broken, versions = auditing.against(on.layout), on.versions()
     figures = [{figure: each[figure] for figure in _FIGURES} for each in rounds]
     return {**spreads(figures), "broken": broken, "versions": versions, "rounds": rounds}
@@ -86,6 +97,13 @@ def _here(way: Way, wanted: Wanted) -> Figures:
 
 def _more_workers(layout: Layout, number: int) -> AbstractContextManager[tuple[Target, ...]]:
     return prey.twins(layout, number) if number else nullcontext(())
+
+
+def _pids(workers: Sequence[Target]) -> dict[str, int]:
+    found = {worker.name: worker.find() for worker in workers}
+    if ended := [name for name, process in found.items() if process is None]:
+        raise LookupError(f"{', '.join(ended)} ended")
+    return {name: process.pid for name, process in found.items() if process}
 
 
 def _is_ready(worker: Target) -> bool:
@@ -98,17 +116,23 @@ def _is_ready(worker: Target) -> bool:
 
 def _in_a_copy(name: str, way: Way, wanted: Wanted) -> Figures:
     with copies.with_partitions(way.partitions) as place:
-        command = [sys.executable, "-m", "benchmarks.scale", "--one", name, *wanted.arguments()]
-        told = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, check=True, text=True).stdout
+        command = [sys.executable, "-m", "benchmarks.scale", "--here", name, *wanted.arguments()]
+        leash = leashed(command, orphan_signal=signal.SIGINT)
+        with subprocess.Popen(leash, cwd=place, stdout=subprocess.PIPE, text=True) as measuring:
+            try:
+                told, _ = measuring.communicate()
+            finally:  # Ctrl-C reaches it too, and it stops its system before its folder goes.
+                measuring.wait(STOP_SECONDS_MAX)
+        if measuring.returncode:
+            raise NeverlostError(f"{name} was not measured: what its copy said is above")
     found: Figures = json.loads(told)
     return found
 
 
 def ratios(ways: dict[str, Figures]) -> Figures:
-    """Of medians: each way beside the first."""
+    """Of medians: each way beside the floor."""
     rates = {name: each["sagas_a_second"]["median"] for name, each in ways.items()}
-    first = next(iter(rates.values()))
-    return {name: round(rate / first, 2) for name, rate in rates.items()}
+    return {name: round(rate / rates[FLOOR], 2) for name, rate in rates.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -117,10 +141,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="how long each round lasts")
     parser.add_argument("--warm-up", type=float, default=WARM_UP_SECONDS, help="seconds, once a system")
     parser.add_argument("--one", choices=WAYS, help="only this one; its figures are shown, and not kept")
+    parser.add_argument("--here", choices=WAYS, help=argparse.SUPPRESS)  # what a copy is asked
     asked = parser.parse_args(arguments)
     wanted = Wanted(asked.rounds, asked.seconds, asked.warm_up)
-    if asked.one:
-        found = measure(asked.one, wanted)
+    if asked.one or asked.here:
+        found = here(WAYS[asked.here], wanted) if asked.here else measure(asked.one, wanted)
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
     ways = {name: measure(name, wanted) for name in WAYS}

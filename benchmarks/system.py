@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -48,8 +47,6 @@ REST_SECONDS = 120
 # What the versions of a system are told by.
 _JARS = {"kafka": "kafka-clients", "debezium": "debezium-connector-postgres"}
 
-NOBODY: Mapping[str, int] = MappingProxyType({})
-
 Figures = dict[str, Any]
 
 
@@ -80,7 +77,7 @@ class Bench:
         with Feeder(self.layout.url("order"), self.watch, MIXED).feeding():
             threading.Event().wait(seconds)
 
-    def saturate(self, seconds: float, mix: Mix = MIXED, more: Mapping[str, int] = NOBODY) -> Figures:
+    def saturate(self, seconds: float, mix: Mix = MIXED, more: Mapping[str, int] | None = None) -> Figures:
         """As many orders as the system can end, some of them under way: sagas a second, and their cost.
 
         `more` are pids of what works beside the stack.
@@ -88,10 +85,10 @@ class Bench:
         feeder = Feeder(self.layout.url("order"), self.watch, mix)
         with feeder.feeding():
             threading.Event().wait(FILL_SECONDS)
-            before, ended, began = cpu.spent(self.layout, more), self.watch.count, time.monotonic()
+            before, ended, began = cpu.spent(self.layout, more or {}), self.watch.count, time.monotonic()
             threading.Event().wait(seconds)
             took, done = time.monotonic() - began, self.watch.count - ended
-            spent = cpu.between(before, cpu.spent(self.layout, more))
+            spent = cpu.between(before, cpu.spent(self.layout, more or {}))
         return {
             "sagas_a_second": round(done / took, 1),
             "cpu_ms_a_saga": round(sum(spent.values()) / done * 1000, 1),

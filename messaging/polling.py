@@ -10,6 +10,7 @@ import structlog
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import CommitFailedError, KafkaError
+from kafka.structs import MemberState
 
 from messaging import metrics
 from messaging.batch import BatchProcessor
@@ -27,6 +28,8 @@ SEE_EVERY_SECONDS = 1.0
 BOOKMARK_EVERY_SECONDS = 1.0
 # A worker that is asked to stop has ten seconds in all.
 BOOKMARK_MILLISECONDS_MAX = 3_000
+# A member of a settled group that has no partition for so long is one more than there are partitions.
+SPARE_SECONDS = 5.0
 KEY_CHARACTERS_MAX = 200  # an order id has 36; what is longer is parked, under a key that an index takes
 POLL_SECONDS_MAX = 120
 # How long a batch is tried while the database fails; then the process ends, before its group gives it up.
@@ -99,6 +102,7 @@ class MessageWorker:
         self._bookmarked_at = 0.0
         self._polled_at = 0.0
         self._joined = False
+        self._settled_at: float | None = None
 
     def run(self) -> None:
         """Work until stopped, finish the batch in hand, leave the group in peace."""
@@ -107,7 +111,7 @@ class MessageWorker:
                 self._keeper.keep()
                 records = self._consumer.poll(timeout_ms=500, max_records=RECORDS_PER_BATCH)
                 self._polled_at = time.monotonic()
-                self._joined = self._joined or bool(self._consumer.assignment())
+                self._joined = self._joined or self._is_taken_in()
                 if records:
                     self._work(records)
                 if time.monotonic() - self._bookmarked_at >= BOOKMARK_EVERY_SECONDS:
@@ -121,9 +125,19 @@ class MessageWorker:
     def problems(self) -> dict[str, str]:
         """Why this worker is not ready; empty when it is."""
         if not self._joined:
-            return {"group": "no partition was assigned yet"}
+            return {"group": "it has not been taken in yet"}
         silent = time.monotonic() - self._polled_at
         return {"poll": f"the last poll was {silent:.0f} s ago"} if silent > 30 else {}
+
+    def _is_taken_in(self) -> bool:
+        """Whether the group has given it partitions, or has settled without: then it is a spare."""
+        if self._consumer.assignment():
+            return True
+        if self._consumer.group_metadata().state is not MemberState.STABLE:
+            self._settled_at = None
+            return False
+        self._settled_at = self._settled_at or self._polled_at
+        return self._polled_at - self._settled_at >= SPARE_SECONDS
 
     def _work(self, records: Records) -> None:
         watched = {partition for partition in records if partition.topic in self._watches}

@@ -41,6 +41,7 @@ CALLS_AT_ONCE = 64
 LOCAL = "sqlite:"  # before the path of a ledger: the gateway is in this process
 STORE_SECONDS = 16.0  # how long it may take until an answer is stored
 SWEEP_SECONDS = 1.0  # how long an intent whose wake-up was lost may wait
+WHOLE_LOOK_SECONDS = 5.0  # and one that could not be had when it was due, as a refund before its charge
 # Money whose fate is not known is never given up: it is asked for ever more slowly, and shows as UNKNOWN.
 _ASK_AGAIN = Backoff(first_seconds=0.5, most_seconds=300.0)
 _DATABASE = Backoff(attempts=12, first_seconds=0.1, most_seconds=5.0)
@@ -97,7 +98,7 @@ class Executor:
     lease_seconds: float = field(default_factory=lease_seconds)
     wake: threading.Event = field(default_factory=threading.Event)
     _calls: dict[Future[Result], Row[Any]] = field(default_factory=dict)
-    _look_back: LookBack = field(default_factory=LookBack)
+    _look_back: LookBack = field(default_factory=lambda: LookBack(WHOLE_LOOK_SECONDS))
     _turned_at: float = field(default_factory=time.monotonic)
 
     def problems(self) -> dict[str, str]:
@@ -137,10 +138,9 @@ class Executor:
     def _claim(self, room: int) -> Sequence[Row[Any]]:
         wanted = {"limit": room, "executor": self.name, "lease_seconds": self.lease_seconds}
         with self.engine.begin() as connection:
-            back = {"back_seconds": self._look_back.seconds()}
+            back = {"back_seconds": self._look_back.begin()}
             intents = connection.execute(queries.CLAIM_INTENTS, wanted | back).all()
-        is_full = len(intents) == room
-        self._look_back.looked(min(intent.late_seconds for intent in intents) if is_full else 0.0)
+        self._look_back.end(min(each.late_seconds for each in intents) if len(intents) == room else 0.0)
         return intents
 
     def _store(self) -> bool:

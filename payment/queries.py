@@ -57,11 +57,12 @@ WITHDRAW_CHARGES = text("""
 WAKE_EXECUTOR = text("SELECT pg_notify('payment_intents', '')")
 
 # The lease is `due_at` moved on: until then no other executor takes the intent. A refund waits for its charge
-# to be settled; of several charges the newest is the one that was good. Of a refund that had to wait it may
-# take a look back to the beginning (runtime.lookback) to see that it need not any more.
-# The database's clock is the only one, as it is when the statement begins: an index has no use for a clock
-# that moves on. A charge is counted for each refund, by the index: NOT EXISTS may be answered by reading all
-# that is open, and such a plan, once made while the table was empty, is kept.
+# to be settled; of several charges the newest is the one that was good. A refund that had to wait is older
+# than the last look, so only a look to the beginning finds it (runtime/lookback.py).
+# The database's clock is the only one: clock_timestamp() is volatile and cannot bound an index scan,
+# statement_timestamp() is stable, and can. A charge is counted for each refund, by its key: NOT EXISTS may be
+# answered by reading all that is open, and a plan made while the table was empty lasts until statistics are
+# gathered.
 CLAIM_INTENTS = text("""
     WITH due AS (
         SELECT intent.id, extract(epoch FROM statement_timestamp() - intent.due_at)::float8 AS late_seconds
@@ -100,7 +101,7 @@ TAKE_WEBHOOK = text("""
 FORGET_WEBHOOKS = text("""
     DELETE FROM webhook_deliveries WHERE id IN (
         SELECT id FROM webhook_deliveries
-        WHERE received_at < statement_timestamp() - make_interval(secs => :older_than_seconds) LIMIT 5000
+        WHERE received_at < clock_timestamp() - make_interval(secs => :older_than_seconds) LIMIT 5000
     )
 """)
 

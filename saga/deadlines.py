@@ -28,7 +28,9 @@ from saga.state import SagaStatus
 log = structlog.get_logger(__name__)
 
 SAGAS_PER_TURN = 100
-TURN_SECONDS, LOOK_BACK_SECONDS = 1.0, 15.0
+TURN_SECONDS = 1.0
+# Whoever is found late for it waits for an answer since long before: these may be rarer than an executor's.
+WHOLE_LOOK_SECONDS = 15.0
 _DATABASE = Backoff(first_seconds=0.5, most_seconds=5.0)
 
 
@@ -50,7 +52,7 @@ class Deadlines:
         self._orchestrator = orchestrator
         self._clock = clock
         self._stop = stop
-        self._look_back = LookBack(LOOK_BACK_SECONDS)
+        self._look_back = LookBack(WHOLE_LOOK_SECONDS)
         self._turned_at = time.monotonic()
 
     def problems(self) -> dict[str, str]:
@@ -108,9 +110,10 @@ class Deadlines:
 
 
 def is_any_due(connection: Connection, look_back: LookBack) -> bool:
-    found = connection.execute(sql.IS_ANY_DUE, {"back_seconds": look_back.seconds()}).scalar_one()
+    """Whether a saga's time has come; while one's has, looks come no further."""
+    found = connection.execute(sql.IS_ANY_DUE, {"back_seconds": look_back.begin()}).scalar_one()
     if not found:
-        look_back.looked()
+        look_back.end()
     return bool(found)
 
 

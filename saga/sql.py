@@ -110,7 +110,7 @@ SPEND_MINUTE = text("UPDATE saga_expiries SET moved = moved + :moved WHERE minut
 
 FORGET_MINUTES = text("DELETE FROM saga_expiries WHERE minute < clock_timestamp() - interval '1 hour'")
 
-# By the time at which the statement began: an index has no use for a clock that moves on meanwhile.
+# clock_timestamp() is volatile and cannot bound an index scan; statement_timestamp() is stable, and can.
 IS_ANY_DUE = text("""
     SELECT EXISTS (
         SELECT 1 FROM sagas

@@ -85,8 +85,8 @@ WAL_SHARE = text("""
 """)
 
 # Batches are small and skip what a request holds, so that cleaning delays nobody. The rows are found
-# first, by themselves: as a subquery of the DELETE they could be looked for more than once. By the time at
-# which the statement began: with a clock that moves on meanwhile the index would be read to its end.
+# first, by themselves: as a subquery of the DELETE they could be looked for more than once. And by
+# statement_timestamp(): clock_timestamp() is volatile, and would have the index read to its end.
 DELETE_EXPIRED_KEYS = text("""
     WITH expired AS MATERIALIZED (
         SELECT caller, route, key FROM idempotency_keys WHERE expires_at <= statement_timestamp()

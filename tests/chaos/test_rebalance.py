@@ -3,6 +3,9 @@
 import subprocess
 from contextlib import ExitStack, contextmanager
 
+import requests
+
+from contracts.topics import PARTITIONS
 from runtime.waiting import until
 from stack.layout import ROOT
 from stack.process import environment_of
@@ -46,3 +49,20 @@ def test_second_workers_join_share_the_work_and_are_killed(system, free_port):
                     )
 
     assert_nothing_lost_or_doubled(system, accepted)
+
+
+def test_a_worker_more_than_there_are_partitions_is_ready_too(system, free_port):
+    """It waits for one of the others to go; whoever started it is not to wait for ever."""
+    ports = [free_port() for _ in range(PARTITIONS)]
+    with ExitStack() as joined:
+        for port in ports:
+            joined.enter_context(another(system, "payment-worker", port))
+
+        until(lambda: all(map(is_ready, ports)), within_seconds=60, what="four workers of three partitions")
+
+
+def is_ready(port):
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).ok
+    except requests.ConnectionError:
+        return False

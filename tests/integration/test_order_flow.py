@@ -24,6 +24,7 @@ from messaging.batch import BatchProcessor
 from messaging.errors import MomentaryFault
 from order import handlers, queries
 from order.saga import Patience
+from runtime.lookback import LookBack
 from saga import people, sql
 from saga.alarm import stuck_sagas
 from saga.deadlines import Clock, Deadlines
@@ -381,6 +382,21 @@ class TestDeadlines:
         assert shop.saga(order) == ("COMPENSATING", ["undo charge", "undo reserve"])
         shop.undoes(order)
         assert shop.status(order) == "CANCELLED"
+
+    def test_one_that_had_to_wait_is_not_forgotten(self, shop):
+        now = [1000.0]
+        deadlines = Deadlines(shop.engine, shop.sagas, Clock(CLOCK.relays, 0), threading.Event())
+        deadlines._look_back = LookBack(15.0, clock=lambda: now[0])
+        shop.place()
+        shop.beats()
+        assert deadlines.turn() == 0
+        shop.beats_for(70)  # it is due since ten seconds
+        now[0] = 1010.0
+        assert deadlines.turn() == 0  # nothing may be moved in this minute
+        deadlines._clock = CLOCK
+
+        now[0] = 1014.0
+        assert deadlines.turn() == 1
 
     @pytest.mark.parametrize("silent", CLOCK.relays)
     def test_none_passes_while_a_relay_is_silent(self, shop, silent):

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from payment import handlers
-from payment.executor import call
+from payment.executor import WHOLE_LOOK_SECONDS, call
 from payment.gateway import HttpGateway, Outcome
+from runtime.lookback import LookBack
 from runtime.waiting import until
 from tests.builders import charge, refund
 from tests.cashier import operations
@@ -138,6 +139,35 @@ def test_a_charge_that_was_never_tried_is_withdrawn_by_its_refund(cashier, gatew
         ("WITHDRAWN", 0, None)
     ]
     assert operations(url) == []
+
+
+def test_a_backlog_is_claimed_from_its_end_to_now_however_little_room_there_is(cashier, gateway_at):
+    executor = cashier.executor(gateway_at())
+    for back in (60, 50, 40):
+        order = charge()
+        cashier.receives(order)
+        cashier.change(
+            f"UPDATE payment_intents SET due_at = due_at - interval '{back} s'"
+            f" WHERE order_id = '{order.order_id}'"
+        )
+
+    late = [[intent.late_seconds for intent in executor._claim(1)] for _ in range(4)]
+
+    assert [round(each, -1) for [each] in late[:3]] == [60, 50, 40]
+    assert late[3] == []
+
+
+def test_what_was_not_to_be_had_when_it_was_due_is_found_by_the_next_whole_look(cashier, gateway_at):
+    now = [1000.0]
+    executor = cashier.executor(gateway_at())
+    executor._look_back = LookBack(WHOLE_LOOK_SECONDS, clock=lambda: now[0])
+    assert executor._claim(1) == []
+    cashier.receives(charge())
+    cashier.change("UPDATE payment_intents SET due_at = due_at - interval '10 s'")
+
+    assert executor._claim(1) == []
+    now[0] += WHOLE_LOOK_SECONDS
+    assert len(executor._claim(1)) == 1
 
 
 def test_a_charge_that_is_just_being_claimed_is_not_withdrawn(cashier, gateway_at):

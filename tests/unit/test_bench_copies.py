@@ -1,4 +1,4 @@
-"""A copy of the sources with another number of partitions says that number everywhere, and nothing else."""
+"""A copy of the sources with another number of partitions says that number wherever a stack reads it."""
 
 import json
 import subprocess
