@@ -47,10 +47,10 @@ WISHES = (
     Wish("an order's end at 10 a second, ms, p50", 200, 75, ("saga", "slow.p50")),
     Wish("the same, p99", 500, 150, ("saga", "slow.p99")),
     Wish(
-        "orders a second over 1,000,000 rows, by over none",
+        "orders a second over 10,000,000 rows, by over none",
         0.85,
         0.95,
-        ("growth", "rows.1000000.plain.sagas_a_second"),
+        ("growth", "rows.10000000.plain.sagas_a_second"),
         ("growth", "rows.0.plain.sagas_a_second"),
     ),
     Wish("a warm start until an order is COMPLETED, s", 30, 12, ("start", "warm.completed_seconds")),
