@@ -10,12 +10,19 @@ from benchmarks import copies
 from benchmarks.scale import WAYS, ratios
 from contracts.services import SERVICES
 from contracts.topics import PARTITIONS
+from stack import launch
 from stack.layout import ROOT
 
 ASKED = (
     "import json; from contracts.topics import MESSAGE_TOPICS;"
     " print(json.dumps(sorted({topic.partitions for topic in MESSAGE_TOPICS})))"
 )
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch, tmp_path):
+    """A copy that failed stays: not beside a person's stacks."""
+    monkeypatch.setattr(launch, "DEFAULT_STATE", tmp_path)
 
 
 @pytest.fixture
