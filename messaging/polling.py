@@ -28,7 +28,7 @@ SEE_EVERY_SECONDS = 1.0
 BOOKMARK_EVERY_SECONDS = 1.0
 # A worker that is asked to stop has ten seconds in all.
 BOOKMARK_MILLISECONDS_MAX = 3_000
-# A member of a settled group that has no partition for so long is one more than there are partitions.
+# A member of a settled group that has no partition for so long is, as a rule, one more than there are.
 SPARE_SECONDS = 5.0
 KEY_CHARACTERS_MAX = 200  # an order id has 36; what is longer is parked, under a key that an index takes
 POLL_SECONDS_MAX = 120
@@ -130,14 +130,23 @@ class MessageWorker:
         return {"poll": f"the last poll was {silent:.0f} s ago"} if silent > 30 else {}
 
     def _is_taken_in(self) -> bool:
-        """Whether the group has given it partitions, or has settled without: then it is a spare."""
+        """Whether the group has given it partitions, or has settled without: then it is a spare.
+
+        Where a topic is missing a group settles too, and shares out nothing.
+        """
         if self._consumer.assignment():
             return True
-        if self._consumer.group_metadata().state is not MemberState.STABLE:
+        settled = self._consumer.group_metadata().state is MemberState.STABLE
+        if not settled or not self._consumer.subscription() <= self._known_topics():
             self._settled_at = None
             return False
         self._settled_at = self._settled_at or self._polled_at
         return self._polled_at - self._settled_at >= SPARE_SECONDS
+
+    def _known_topics(self) -> set[str]:
+        """What the client knows anyway: to ask KafkaConsumer would wait for brokers, and without an end."""
+        known: set[str] = self._consumer._cluster.topics()  # noqa: SLF001
+        return known
 
     def _work(self, records: Records) -> None:
         watched = {partition for partition in records if partition.topic in self._watches}

@@ -57,12 +57,12 @@ WITHDRAW_CHARGES = text("""
 WAKE_EXECUTOR = text("SELECT pg_notify('payment_intents', '')")
 
 # The lease is `due_at` moved on: until then no other executor takes the intent. A refund waits for its charge
-# to be settled; of several charges the newest is the one that was good. A refund that had to wait is older
-# than the last look, so only a look to the beginning finds it (runtime/lookback.py).
-# The database's clock is the only one: clock_timestamp() is volatile and cannot bound an index scan,
-# statement_timestamp() is stable, and can. A charge is counted for each refund, by its key: NOT EXISTS may be
-# answered by reading all that is open, and a plan made while the table was empty lasts until statistics are
-# gathered.
+# to be settled; of several charges the newest is the one that was good. A refund that had to wait is as a
+# rule older than the last look, so that a look to the beginning finds it (runtime/lookback.py).
+# The database's clock alone says what is due; ours only how far a look goes back. clock_timestamp() is
+# volatile and cannot bound an index scan, statement_timestamp() is stable, and can. A charge is counted for
+# each refund, by its key: NOT EXISTS may be answered by reading all that is open, and a plan made while the
+# table was empty lasts until statistics are gathered.
 CLAIM_INTENTS = text("""
     WITH due AS (
         SELECT intent.id, extract(epoch FROM statement_timestamp() - intent.due_at)::float8 AS late_seconds

@@ -34,7 +34,7 @@ class LookBack:
         return EVER_SECONDS if self._is_whole else self._began - self._come_to + OVERLAP_SECONDS
 
     def end(self, behind_seconds: float = 0.0) -> None:
-        """The look has left nothing that was due longer ago than this."""
+        """The look has left nothing that could be had and was due longer ago than this."""
         self._come_to = self._began - behind_seconds
         if self._is_whole:
             self._whole_at = self._began

@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 
 SAGAS_PER_TURN = 100
 TURN_SECONDS = 1.0
-# Whoever is found late for it waits for an answer since long before: these may be rarer than an executor's.
+# What is found late for it waits for an answer since long before, or tries again in any case: these may be
+# rarer than an executor's.
 WHOLE_LOOK_SECONDS = 15.0
 _DATABASE = Backoff(first_seconds=0.5, most_seconds=5.0)
 

@@ -1,4 +1,4 @@
-"""How far back a look goes: to the beginning, or to the last look to there that left nothing."""
+"""How far back a look goes: to the beginning, or to where the last one left off."""
 
 import pytest
 
