@@ -15,7 +15,7 @@ WRITTEN = text("""
     SELECT id, type, topic, sequence, traceparent, created_at FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))
     UNION
     SELECT id, type, topic, sequence, traceparent, created_at FROM outbox
-    WHERE id >= (SELECT uuidv7(make_interval(secs => -:seconds))) AND aggregateid = :key
+    WHERE id >= (SELECT uuidv7(make_interval(secs => -CAST(:seconds AS int)))) AND aggregateid = :key
     LIMIT 1000
 """)
 

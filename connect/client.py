@@ -53,6 +53,14 @@ class ConnectClient:
         """Every connector with its tasks, by name."""
         return parse(self._ask_known("GET", "/connectors?expand=status"))
 
+    def registered(self) -> tuple[dict[str, ConnectorStatus], dict[str, dict[str, str]]]:
+        """Every connector with its tasks, and its configuration as it was put: in one request.
+
+        `config` waits for its turn in the worker's own loop; this is read from what the worker holds.
+        """
+        answer = self._ask_known("GET", "/connectors?expand=status&expand=info")
+        return parse(answer), {name: entry["info"]["config"] for name, entry in answer.items()}
+
     def config(self, name: str) -> dict[str, str] | None:
         """A connector's configuration as it was put, `${env:...}` and all; None when there is none."""
         answer: dict[str, str] | None = self._ask("GET", f"/connectors/{name}/config")

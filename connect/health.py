@@ -83,7 +83,7 @@ class ConnectorStatus:
 
 
 def parse(answer: Mapping[str, Any]) -> dict[str, ConnectorStatus]:
-    """The answer to `GET /connectors?expand=status`, by connector name."""
+    """The answer to `GET /connectors?expand=status`, whatever else it tells, by connector name."""
     return {name: _connector(name, entry["status"]) for name, entry in sorted(answer.items())}
 
 

@@ -35,16 +35,16 @@ def connector_routes(sources: Sources) -> Blueprint:
         samples = sources.watch.look()
         asked = sources.parts.ask(
             {
-                CONNECT: sources.statuses,
+                CONNECT: lambda: sources.client().registered(),
                 "workers": lambda: sources.client().workers(),
-                **{name: partial(_config, sources, name) for name in CONNECTORS},
                 AUDIT.name: sources.parts.database(AUDIT.name, rows, queries.CONNECTOR_ACTIONS, {}),
             }
         )
         newest = samples[-1] if samples else None
+        statuses, configs = asked.get(CONNECT, ({}, {}))
         found = relays.relays(
-            asked.get(CONNECT, {}),
-            asked.found,
+            statuses,
+            configs,
             newest.readings if newest else None,
             newest.restarts if newest else {},
         )
@@ -76,10 +76,6 @@ def connector_routes(sources: Sources) -> Blueprint:
         return redirect(url_for("connectors.show_all"), 303)
 
     return routes
-
-
-def _config(sources: Sources, name: str) -> dict[str, str] | None:
-    return sources.client().config(name)
 
 
 def _do(sources: Sources, name: str, do: str) -> str:

@@ -46,7 +46,7 @@ class Relay:
 
 def relays(
     statuses: Mapping[str, ConnectorStatus],
-    configs: Mapping[str, Mapping[str, str] | None],
+    configs: Mapping[str, Mapping[str, str]],
     readings: Readings | None,
     restarts: Mapping[str, float],
 ) -> list[Relay]:

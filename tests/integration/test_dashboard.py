@@ -560,26 +560,22 @@ def test_letters_are_discarded_with_a_note_that_is_kept(pages, parked, engine_of
 
 
 def connect_answers(state="RUNNING", task="RUNNING", **config):
-    statuses = {
+    registered = {
         service.connector: {
             "status": {
                 "connector": {"state": state, "worker_id": "w:1"},
                 "tasks": [{"id": 0, "state": task, "worker_id": "w:1", "trace": "java.x: no\nat y"}],
-            }
+            },
+            "info": {"config": {**configuration(service.connector), **config}},
         }
-        for service in SERVICES
-    }
-    configs = {
-        f"/connectors/{service.connector}/config": (200, {**configuration(service.connector), **config})
         for service in SERVICES
     }
     restart = "/connectors/order-outbox/restart?includeTasks=true&onlyFailed=true"
     return {
         "/": (200, {"version": "4.3.1", "kafka_cluster_id": "x"}),
-        "/connectors?expand=status": (200, statuses),
+        "/connectors?expand=status&expand=info": (200, registered),
         "/connectors/order-outbox/pause": (202, {}),
         restart: (202, {}),
-        **configs,
     }
 
 

@@ -20,6 +20,21 @@ def test_next_worker_is_asked_when_one_is_away():
     assert asked == ["GET /connectors/c/config"]
 
 
+def test_connectors_and_their_configurations_are_asked_for_at_once():
+    told = {
+        "c": {
+            "status": {"connector": {"state": "RUNNING", "worker_id": "w"}, "tasks": []},
+            "info": {"name": "c", "config": {"slot.name": "s"}, "tasks": [], "type": "source"},
+        }
+    }
+    with worker_that_answers((200, told)) as (url, asked):
+        statuses, configs = client(url).registered()
+
+    assert statuses["c"].state == "RUNNING"
+    assert configs == {"c": {"slot.name": "s"}}
+    assert len(asked) == 1
+
+
 def test_callers_proxy_has_no_part_in_it(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", NOBODY)
     monkeypatch.setenv("NO_PROXY", "")
