@@ -7,12 +7,13 @@ from dashboard.ages import age, clock, since
 from dashboard.hop_words import hop, on_its_way
 from dashboard.sentences import Sentence, Tone
 from dashboard.way import Intent, Way
-from order.saga import NEWEST, Patience, definitions
+from order.saga import Patience, definitions
 from order.status import FINAL, reason
 from saga.definition import Operation, Step, Undo
 from saga.state import SagaStatus
 
-_VERSIONS = {each.version: each for each in definitions(Patience())}
+# While services are upgraded, one of them may be newer than this page.
+_STEPS = {each.version: each.by_name for each in definitions(Patience())}
 # What is written is in its topic, and seen, within this as a rule: no word is lost on it before.
 SOON_SECONDS = 2.0
 _LAST_WORDS = ("expired", "parked", "failed", "reply")
@@ -77,17 +78,17 @@ def _waits(way: Way) -> Iterator[Sentence]:
     if saga is None or saga.status not in {SagaStatus.RUNNING, SagaStatus.COMPENSATING}:
         return
     parked_at = {letter.service for letter in way.waiting_letters}
+    steps = _STEPS.get(saga.version, {})
     for awaited in saga.awaits:
-        yield from _wait(way, *_side(saga.version, awaited), parked_at)
+        step = steps.get(awaited.removeprefix("undo "))
+        if step is None:
+            told = f"It waits for {awaited}, in version {saga.version} of its saga, which is not known here."
+            yield Sentence(told, Tone.WARNING)
+            continue
+        side = step.way(Operation.ACTION if awaited == step.name else Operation.UNDO)
+        yield from _wait(way, step.name, side, parked_at)
     if not saga.awaits and saga.due_at and saga.due_at > way.now:
         yield Sentence(f"It was refused, and is tried again in {since(way.now, saga.due_at)}.", Tone.WARNING)
-
-
-def _side(version: int, awaited: str) -> tuple[str, Step | Undo]:
-    """The step's name, and the side of it that is awaited: `charge`, `undo charge`."""
-    name = awaited.removeprefix("undo ")
-    step = _VERSIONS.get(version, NEWEST).by_name[name]
-    return name, step.way(Operation.UNDO if name != awaited else Operation.ACTION)
 
 
 def _wait(way: Way, step: str, side: Step | Undo, parked_at: set[str]) -> Iterator[Sentence]:

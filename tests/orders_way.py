@@ -43,8 +43,10 @@ def a_way(status="PENDING", *, took=1.0, cause=None, saga="COMPLETED", **changes
     return Way(**{**values, **changes})
 
 
-def running(*, status="RUNNING", awaits=(), due_at=None, note=None, **changes):
+def running(*, status="RUNNING", note=None, version=2, awaits=(), due_at=None, **changes):
     """An order under way."""
-    saga = Saga(status=status, created_at=ago(10), updated_at=ago(10), awaits=awaits, due_at=due_at)
+    saga = Saga(
+        status=status, created_at=ago(10), updated_at=ago(10), version=version, awaits=awaits, due_at=due_at
+    )
     log = (LogLine(at=ago(10), kind="reply", status=status, note=note),) if note else ()
     return replace(a_way("PENDING", **changes), saga=saga, log=log)

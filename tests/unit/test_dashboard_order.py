@@ -157,6 +157,16 @@ def test_both_steps_are_told_where_both_are_waited_for():
     assert [text.split()[3] for text in texts[:2]] == ["payment.captured.v1", "stock.reserved.v1"]
 
 
+@pytest.mark.parametrize("unknown", [{"version": 99}, {"awaits": ("undo bake",)}])
+def test_what_a_newer_service_waits_for_is_told_by_its_name(unknown):
+    way = running(**{"awaits": ("charge",)} | unknown)
+
+    told = headline(way)
+
+    assert told.tone is Tone.WARNING
+    assert told.text.startswith(f"It waits for {way.saga.awaits[0]}, in version {way.saga.version}")
+
+
 def test_a_compensation_that_is_refused_is_tried_again():
     way = running(status="COMPENSATING", due_at=ago(-8))
 
