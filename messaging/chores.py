@@ -4,7 +4,10 @@ import threading
 from collections.abc import Callable
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine, TextClause
+
+BATCH_ROWS = 500
+BATCHES_MAX = 20
 
 log = structlog.get_logger(__name__)
 
@@ -23,3 +26,18 @@ class Chore:
                 self._do(engine)
             except Exception:
                 log.exception("a chore was not done", chore=self._do.__name__)
+
+
+def delete_in_batches(engine: Engine, statement: TextClause, **values: object) -> int:
+    """Run a statement that deletes `:most` rows in transactions of their own; how many rows went.
+
+    At most 20 batches of 500: what is left goes the next time.
+    """
+    deleted = 0
+    for _ in range(BATCHES_MAX):
+        with engine.begin() as connection:
+            rows = connection.execute(statement, {"most": BATCH_ROWS, **values}).rowcount
+        deleted += rows
+        if rows < BATCH_ROWS:
+            break
+    return deleted

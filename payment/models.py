@@ -129,6 +129,7 @@ class WebhookDelivery(Base):
     """A webhook that was taken, by the id its sender gave it: whoever sends it again changes nothing."""
 
     __tablename__ = "webhook_deliveries"
+    __table_args__ = (Index("ix_webhook_deliveries_received_at", "received_at"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     received_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

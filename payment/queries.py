@@ -101,7 +101,8 @@ TAKE_WEBHOOK = text("""
 FORGET_WEBHOOKS = text("""
     DELETE FROM webhook_deliveries WHERE id IN (
         SELECT id FROM webhook_deliveries
-        WHERE received_at < clock_timestamp() - make_interval(secs => :older_than_seconds) LIMIT 5000
+        WHERE received_at < statement_timestamp() - make_interval(secs => :older_than_seconds)
+        ORDER BY received_at LIMIT :most
     )
 """)
 

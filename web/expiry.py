@@ -1,24 +1,13 @@
-"""Cleaning up after keys and limits: what has expired goes, a bounded batch at a time."""
+"""Cleaning up after keys and limits: what has expired goes."""
 
-from sqlalchemy import Engine, TextClause
+from sqlalchemy import Engine
 
+from messaging.chores import delete_in_batches
 from web import sql
-
-BATCH_ROWS = 500
-BATCHES_MAX = 20
 
 
 def delete_expired(engine: Engine) -> int:
-    """Delete expired keys and idle clients; how many rows went. What is left goes the next time."""
-    return _delete(engine, sql.DELETE_EXPIRED_KEYS) + _delete(engine, sql.DELETE_IDLE_CLIENTS)
-
-
-def _delete(engine: Engine, statement: TextClause) -> int:
-    deleted = 0
-    for _ in range(BATCHES_MAX):
-        with engine.begin() as connection:
-            rows = connection.execute(statement, {"most": BATCH_ROWS}).rowcount
-        deleted += rows
-        if rows < BATCH_ROWS:
-            break
-    return deleted
+    """Delete expired keys and idle clients, not all at once; how many rows went."""
+    return delete_in_batches(engine, sql.DELETE_EXPIRED_KEYS) + delete_in_batches(
+        engine, sql.DELETE_IDLE_CLIENTS
+    )

@@ -27,9 +27,23 @@ def test_webhooks_that_would_be_too_old_are_forgotten(engine_of):
             )
         )
 
-    forget_webhooks(engine)
+    assert forget_webhooks(engine) == 1
 
     assert count(engine, "webhook_deliveries") == 2
+
+
+def test_webhooks_are_forgotten_faster_than_orders_come(engine_of):
+    """A bounded batch at a time, 500 a second at most."""
+    engine = engine_of("payment")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO webhook_deliveries (id, received_at)"
+                " SELECT n, now() - interval '2 h' FROM generate_series(1, 10600) AS n"
+            )
+        )
+
+    assert [forget_webhooks(engine) for _ in range(3)] == [10_000, 600, 0]
 
 
 def test_old_minutes_of_the_sagas_clock_are_forgotten(engine_of):
