@@ -109,7 +109,7 @@ def _letters(sources: Mapping[str, Source], ids: Sequence[str]) -> tuple[set[str
     """The orders with a letter that waits, and those with one that was discarded."""
     waiting, discarded = set[str](), set[str]()
     for service in SERVICES:
-        for row in _rows(sources[service.name], sql.LETTERS, ids):
+        for row in _rows(sources[service.name], sql.LETTERS, ids, service=service.name):
             (waiting if row.waits else discarded).add(row.key)
     return waiting, discarded
 
@@ -163,9 +163,9 @@ def _units(pairs: Iterable[tuple[str, int]]) -> Units:
     return {sku: quantity for sku, quantity in sorted(total.items()) if quantity}
 
 
-def _rows(source: Source, statement: Any, ids: Sequence[str]) -> Sequence[Row[Any]]:
+def _rows(source: Source, statement: Any, ids: Sequence[str], **values: Any) -> Sequence[Row[Any]]:
     with source.connect() as connection:
-        return connection.execute(statement, {"ids": list(ids)}).all()
+        return connection.execute(statement, {"ids": list(ids), **values}).all()
 
 
 def _stock_books(connection: Connection, source: Source) -> StockBooks:

@@ -78,9 +78,15 @@ MOVEMENTS = text("""
     GROUP BY order_id, sku
 """)
 # A letter that waits has had no effect yet; one that was discarded never will, and a person answers for it.
+# Each kind has an index of its own; those that were redriven are in neither.
 LETTERS = text("""
-    SELECT key, bool_or(settled_at IS NULL) AS waits FROM dead_letters
-    WHERE key = ANY(CAST(:ids AS text[])) AND (settled_at IS NULL OR outcome = 'discarded') GROUP BY key
+    SELECT key, bool_or(waits) AS waits FROM (
+        SELECT key, true AS waits FROM dead_letters
+        WHERE consumer = :service AND key = ANY(CAST(:ids AS text[])) AND settled_at IS NULL
+        UNION ALL
+        SELECT key, false FROM dead_letters
+        WHERE key = ANY(CAST(:ids AS text[])) AND outcome = 'discarded'
+    ) AS told GROUP BY key
 """)
 
 # One snapshot for all three: the ledger from the mark on, the stock, and what orders hold of it.

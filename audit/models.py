@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Identity, Index, MetaData, Text, func
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Identity, Index, MetaData, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -138,7 +138,9 @@ class Unsettled(Base):
     """An order whose money and stock were not found to agree yet, since when they were seen not to."""
 
     __tablename__ = "unsettled"
-    __table_args__ = (Index("ix_unsettled_looked_at", "looked_at", postgresql_where="final"),)
+    __table_args__ = (
+        Index("ix_unsettled_looked_at", text("looked_at NULLS FIRST"), postgresql_where="final"),
+    )
 
     order_id: Mapped[str] = mapped_column(primary_key=True)
     final: Mapped[bool]

@@ -31,13 +31,14 @@ EVERY_SECONDS = 3600.0
 # When a database was away.
 AGAIN_SECONDS = 60.0
 # To count a day takes a while.
-_LIMITS = DatabaseLimits(statement_ms=120_000, whole_tables=True)
+_LIMITS = DatabaseLimits(statement_ms=600_000, whole_tables=True)
 # The function waits 0.2 s for its lock, so that nobody waits long behind it.
 _TRIES = Backoff(attempts=8, first_seconds=0.5, most_seconds=10)
 
 # By name: `outbox_p20261124` is the day of its ids.
 _PARTITIONS = text("""
-    SELECT below.relname AS name, to_date(right(below.relname, 8), 'YYYYMMDD') AS day
+    SELECT below.relname AS name, to_date(right(below.relname, 8), 'YYYYMMDD') AS day,
+           clock_timestamp() AS now
     FROM pg_inherits JOIN pg_class below ON below.oid = inhrelid JOIN pg_class above ON above.oid = inhparent
     WHERE above.relname IN ('outbox', 'inbox') AND below.relkind = 'r' ORDER BY 1
 """)
@@ -54,14 +55,19 @@ _FACTS = text(f"""
            (SELECT count(*) FROM unread WHERE event_id {_OF_DAY}) AS unread,
            (SELECT count(*) FROM findings WHERE explained_by IS NULL AND detail ->> 'event_id' IS NOT NULL
             AND CAST(detail ->> 'event_id' AS uuid) {_OF_DAY}) AS findings,
-           (SELECT max(appended_at) FROM records WHERE event_id {_OF_DAY}) AS last_appended,
-           clock_timestamp() AS now
+           (SELECT max(appended_at) FROM records WHERE event_id {_OF_DAY}) AS last_appended
 """)  # noqa: S608 - the range's text is a constant
 _LETTERS = text(f"""
     SELECT count(*) FROM dead_letters WHERE settled_at IS NULL AND event_id {_OF_DAY}
 """)  # noqa: S608 - as above
 _COUNTED = text("SELECT coalesce(max(written), 0) FROM days WHERE service = :service AND day = :day")
-_FORGET = text(f"DELETE FROM records WHERE event_id {_OF_DAY}")  # noqa: S608 - as above
+_DAYS = text("SELECT DISTINCT day FROM days WHERE day < CAST(:first AS date) ORDER BY day")
+# In parts, each of which is committed: one transaction of a whole day would hold WAL back for every slot.
+_FORGET = text(f"""
+    DELETE FROM records WHERE event_id IN (
+        SELECT event_id FROM records WHERE event_id {_OF_DAY} ORDER BY event_id LIMIT :most)
+""")  # noqa: S608 - as above
+_FORGOTTEN_AT_ONCE = 10_000
 
 log = structlog.get_logger(__name__)
 
@@ -75,25 +81,25 @@ class Retention:
 
     def look(self) -> list[str]:
         """Drop what may go; answers with the names, and tells of what is old and must stay."""
-        gone, kept = dict[str, date](), set[date]()
+        gone, kept = list[str](), set[date]()
         for service, engine in self._databases.items():
             for partition in _partitions(engine):
                 if self._may_go(service, partition) and self._drop(service, engine, partition):
-                    gone[f"{service.name}.{partition.name}"] = partition.day
+                    gone.append(f"{service.name}.{partition.name}")
                 else:
                     kept.add(partition.day)
-        self._forget(set(gone.values()) - kept)
-        return list(gone)
+        self._forget(kept)
+        return gone
 
     def _may_go(self, service: Service, partition: Row[Any]) -> bool:
+        if not is_old(partition.day, partition.now):
+            return False
         with self._audit.connect() as connection:
             facts = connection.execute(_FACTS, {"day": partition.day}).one()
             is_audited = is_current(connection)
-        if not is_old(partition.day, facts.now):
-            return False
         known = (facts.awaited, facts.unread, facts.findings, facts.last_appended)
         day = Day(partition.day, *known, self._letters(partition.day))
-        reasons = reasons_to_keep(day, facts.now, is_audited=is_audited)
+        reasons = reasons_to_keep(day, partition.now, is_audited=is_audited)
         if reasons:
             log.warning("an old day stays", service=service.name, partition=partition.name, reasons=reasons)
         return not reasons
@@ -122,11 +128,19 @@ class Retention:
         log.warning("an old day stays", **told, reasons=[str(problem)])
         return False
 
-    def _forget(self, days: set[date]) -> None:
-        """The records of days that are gone everywhere: no topic has them any more."""
-        with self._audit.begin() as connection:
-            for day in sorted(days):
-                connection.execute(_FORGET, {"day": day})
+    def _forget(self, kept: set[date]) -> None:
+        """The records of days that are gone everywhere: no topic has them any more.
+
+        Whenever the days went: a look that was cut short is gone on with by the next one.
+        """
+        with self._audit.connect() as connection:
+            days = list(connection.execute(_DAYS, {"first": max(kept, default=date.min)}).scalars())
+        for day in (each for each in days if each not in kept):
+            forgotten = _FORGOTTEN_AT_ONCE
+            while forgotten >= _FORGOTTEN_AT_ONCE:
+                with self._audit.begin() as connection:
+                    part = {"day": day, "most": _FORGOTTEN_AT_ONCE}
+                    forgotten = connection.execute(_FORGET, part).rowcount
 
 
 def main() -> None:

@@ -216,16 +216,25 @@ FIND_SKIPPED = text("""
 """)
 
 # The numbers of every key that a round touched, and of those that had a gap before. What is still
-# awaited is not missing but late, and is told as such.
+# awaited is not missing but late, and is told as such. An order's id is of the day it was placed: where
+# records of that day are forgotten, its first numbers are too.
 FIND_GAPS = text("""
     WITH touched AS (
         SELECT source, key FROM arrivals WHERE event_id IS NOT NULL AND source = ANY(CAST(:sources AS text[]))
         UNION SELECT source, key FROM gaps
+    ), known AS (
+        SELECT date_trunc('day', uuid_extract_timestamp(
+            (SELECT event_id FROM records ORDER BY event_id LIMIT 1)), 'UTC') AS since
+    ), placed AS (
+        SELECT source, key, uuid_extract_timestamp(
+            CASE WHEN pg_input_is_valid(key, 'uuid') THEN key::uuid END) AS at FROM touched
     ), counted AS (
-        SELECT touched.source, touched.key,
-               (SELECT count(DISTINCT sequence) = max(sequence) FROM records
-                WHERE records.key = touched.key AND records.source = touched.source) AS is_whole
-        FROM touched
+        SELECT placed.source, placed.key,
+               (SELECT count(DISTINCT sequence) = max(sequence)
+                    - CASE WHEN placed.at < known.since THEN min(sequence) - 1 ELSE 0 END
+                FROM records
+                WHERE records.key = placed.key AND records.source = placed.source) AS is_whole
+        FROM placed, known
     ), closed AS (
         DELETE FROM gaps USING counted WHERE (gaps.source, gaps.key) = (counted.source, counted.key)
             AND counted.is_whole IS NOT FALSE

@@ -22,10 +22,13 @@ KEEP_BYTES = text("""
 
 PUBLISHED_TABLES = text("SELECT tablename FROM pg_publication_tables WHERE pubname = :publication")
 
-# What must long be in its topic: younger rows may still be on their way.
+# What must long be in its topic: younger rows may still be on their way. Of the newest, so that it does not
+# take longer the more there is.
 ROWS_BY_TOPIC = text("""
-    SELECT topic, count(*) AS number FROM outbox
-    WHERE created_at < clock_timestamp() - interval '30 s' GROUP BY topic
+    SELECT topic, count(*) AS number FROM (
+        SELECT topic FROM outbox WHERE created_at < clock_timestamp() - interval '30 s'
+        ORDER BY id DESC LIMIT 1000000
+    ) AS newest GROUP BY topic
 """)
 
 # Taken by one recovery at a time, for as long as its session lasts.

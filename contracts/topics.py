@@ -16,6 +16,7 @@ RETENTION_MS = 7 * 24 * 60 * 60 * 1000
 # Kafka forgets whole segments, by their newest record. With its own 7 days for a segment, one with records of
 # every hour would keep its first for 14, longer than the outbox keeps its rows.
 SEGMENT_MS = 12 * 60 * 60 * 1000
+HOUR_MS = 60 * 60 * 1000
 
 # The broker's clock, so that an old event is not past its retention on arrival.
 _EVENTS: Mapping[str, str] = MappingProxyType(
@@ -26,7 +27,11 @@ _EVENTS: Mapping[str, str] = MappingProxyType(
         "message.timestamp.type": "LogAppendTime",
     }
 )
-_COMPACTED: Mapping[str, str] = MappingProxyType({"cleanup.policy": "compact"})
+# What is still being written to is not compacted, and with the defaults that is a gigabyte or a week of
+# positions, all of which Connect reads when it starts, and whoever asks where it is.
+_COMPACTED: Mapping[str, str] = MappingProxyType(
+    {"cleanup.policy": "compact", "segment.ms": str(HOUR_MS), "min.cleanable.dirty.ratio": "0.1"}
+)
 
 
 @dataclass(frozen=True, slots=True)

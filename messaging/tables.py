@@ -100,6 +100,7 @@ dead_letters = Table(
     Column("note", Text),
     Column("digest", LargeBinary, Computed("sha256(value)", persisted=True), nullable=False),
     Index("ix_dead_letters_waiting", "consumer", "key", "id", postgresql_where="settled_at IS NULL"),
+    Index("ix_dead_letters_discarded", "key", postgresql_where="outcome = 'discarded'"),
 )
 Index(
     "uq_dead_letters_event",

@@ -29,3 +29,12 @@ def tell_outcomes() -> None:
 
 def forget_outcomes() -> None:
     op.execute(_DOWN)
+
+
+def find_discarded() -> None:
+    """Let the auditor find a key's letters that were given up without reading all that ever were."""
+    op.execute("CREATE INDEX ix_dead_letters_discarded ON dead_letters (key) WHERE outcome = 'discarded'")
+
+
+def lose_discarded() -> None:
+    op.execute("DROP INDEX ix_dead_letters_discarded")

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS operations (
     charge TEXT,
     declined TEXT
 );
+CREATE INDEX IF NOT EXISTS operations_charge ON operations (charge) WHERE charge IS NOT NULL;
 CREATE TABLE IF NOT EXISTS calls (
     key TEXT NOT NULL PRIMARY KEY,
     token TEXT NOT NULL

@@ -3,6 +3,7 @@
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -360,6 +361,31 @@ def test_a_number_that_nobody_wrote_is_a_gap(audited):
 
     assert (body["verdict"], red(body)) == ("red", ["S7"])
     assert f"/order {rows[0].key}" in str(body["reasons"])
+
+
+def placed_long_ago():
+    milliseconds = int((datetime.now(UTC) - timedelta(days=12)).timestamp() * 1000)
+    return UUID(f"{milliseconds:012x}7{uuid4().hex[13:]}")
+
+
+def test_the_first_numbers_of_an_order_may_be_forgotten_with_their_day(audited):
+    """It has waited for a person for longer than records are kept."""
+    rows = audited.events(3, key=placed_long_ago())
+    audited.settled(rows[:2])
+    audited.do("audit", "DELETE FROM records WHERE event_id = :id", id=rows[0].id)
+    audited.settled(rows[2:])
+
+    assert audited.later()["verdict"] == "green"
+
+
+def test_a_later_number_of_an_old_order_is_a_gap_all_the_same(audited):
+    rows = audited.events(4, key=placed_long_ago())
+    audited.do("order", "DELETE FROM outbox WHERE id = :id", id=rows[2].id)
+    audited.settled(rows[:2])
+    audited.do("audit", "DELETE FROM records WHERE event_id = :id", id=rows[0].id)
+    audited.settled(rows[3:])
+
+    assert red(audited.later()) == ["S7"]
 
 
 def test_what_is_lost_is_told_as_lost_and_not_as_a_gap_too(audited):

@@ -5,6 +5,7 @@ reached, and passes the same tests.
 """
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from payment.executor import gateway_at as gateway_at_url
 from payment.gateway import HttpGateway, OutcomeUnknown
 from payment.local_gateway import LocalGateway
 from payment.simulated_cards import SLOW_SECONDS, Cards
-from payment.simulated_ledger import Ledger
+from payment.simulated_ledger import _HELD, Ledger
 from tests.cashier import ANSWER_SECONDS, GatewayProcess, operations
 
 ROOT = Path(__file__).parents[2]
@@ -294,6 +295,15 @@ def test_the_simulated_gateway_knows_after_its_restart_what_was_called_before(tm
         outcome = HttpGateway(url, 1, ANSWER_SECONDS).charge(key, MONEY, token)
 
     assert outcome.declined is None
+
+
+def test_a_refund_of_the_simulated_gateway_reads_its_own_charge_only(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    Ledger(str(path))
+    with closing(sqlite3.connect(path)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {_HELD}", ("a-charge", "EUR")).fetchall()
+
+    assert "SCAN" not in str(plan)
 
 
 def test_a_slow_gateway_is_waited_for(gateway_at):

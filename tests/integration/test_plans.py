@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import audit.books_sql
 import audit.trace_sql
 import payment.queries
 import saga.sql
@@ -53,6 +54,20 @@ def test_a_refund_looks_for_its_own_charge_only(databases):
     looks = re.findall(r"uq_payment_intents_open on payment_intents charge.*\n\s+(.*)", plan)
     assert looks, plan
     assert all("order_id = intent.order_id" in look for look in looks), plan
+
+
+def test_orders_that_nobody_has_looked_at_come_first_unsorted(databases):
+    plan = planned(databases.url("audit", "auditor"), audit.books_sql.TO_SETTLE)
+
+    assert "ix_unsettled_looked_at" in plan
+    assert "Sort" not in plan
+
+
+def test_letters_that_were_redriven_are_not_read(databases):
+    plan = planned(databases.url("order", "auditor"), audit.books_sql.LETTERS)
+
+    assert "ix_dead_letters_waiting" in plan
+    assert "ix_dead_letters_discarded" in plan
 
 
 def test_no_second_process_is_started_for_the_few_rows_of_an_order(databases):

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from structlog.testing import capture_logs
 
+from audit import retention
 from audit.retention import Retention
 from contracts.services import AUDIT, SERVICES
 
@@ -67,6 +68,10 @@ class Past:
             connection.execute(text(statement), values)
         engine.dispose()
 
+    def records(self):
+        with self.audit.connect() as connection:
+            return list(connection.execute(text("SELECT event_id FROM records")).scalars())
+
     def look(self):
         return set(Retention(self.audit, {s: self.engine_of(s.name, "retention") for s in SERVICES}).look())
 
@@ -81,19 +86,39 @@ def test_a_day_goes_that_the_auditor_has_met_and_no_other(past):
     assert past.look() == set()
 
 
-def test_its_records_are_forgotten_with_it(past):
-    record = (
-        'INSERT INTO records (event_id, topic, partition, "offset", key, sequence, source, digest,'
-        " appended_at) VALUES (:id, 'relay-canary', 0, 1, 'a-key', 1, '/order', '',"
-        " clock_timestamp() - interval '12 days')"
-    )
-    past.note(record, id=id_of(OLD))
-    past.note(record, id=id_of(TODAY))
+RECORD = (
+    'INSERT INTO records (event_id, topic, partition, "offset", key, sequence, source, digest, appended_at)'
+    " VALUES (:id, 'relay-canary', 0, 1, 'a-key', 1, '/order', '', clock_timestamp() - interval '12 days')"
+)
+
+
+def test_its_records_are_forgotten_with_it(past, monkeypatch):
+    monkeypatch.setattr(retention, "_FORGOTTEN_AT_ONCE", 2)
+    for number in range(5):
+        past.note(RECORD, id=id_of(OLD, number))
+    past.note(RECORD, id=id_of(TODAY))
 
     past.look()
 
-    with past.audit.connect() as connection:
-        assert list(connection.execute(text("SELECT event_id FROM records")).scalars()) == [id_of(TODAY)]
+    assert past.records() == [id_of(TODAY)]
+
+
+def test_records_of_a_day_that_has_gone_before_are_forgotten_too(past):
+    """Whoever dropped it did not come that far."""
+    past.look()
+    past.note(RECORD, id=id_of(OLD))
+
+    assert past.look() == set()
+    assert past.records() == []
+
+
+def test_records_stay_with_a_day_that_must_stay(past):
+    past.note(RECORD, id=id_of(OLD))
+    past.note("UPDATE days SET written = written - 1")
+
+    past.look()
+
+    assert past.records() == [id_of(OLD)]
 
 
 AWAITED = (
