@@ -8,6 +8,8 @@ from typing import Any
 
 # Partitions are made eight days ahead; with fewer than these left, nobody has made any for days.
 DAYS_AHEAD_MIN = 2
+# A report and the time that it is looked at are told by one clock.
+AHEAD_SECONDS_MAX = 1.0
 # A slot that is `extended` keeps more than a checkpoint would like, and still keeps all of it.
 HOLDING = ("reserved", "extended")
 _SET_BACK = "it was restored or replaced, and is read anew; ./run audit repair sends what is missing"
@@ -119,8 +121,10 @@ def decide(counts: Counts) -> tuple[Verdict, list[str]]:
 
 
 def staleness(began_at: datetime, now: datetime, seconds_max: float) -> str | None:
-    """Why a report is too old to say anything."""
+    """Why a report is too old to say anything, or from a time that the clock was set back from."""
     age = (now - began_at).total_seconds()
+    if age < -AHEAD_SECONDS_MAX:
+        return f"the auditor's last round began {-age:.0f} s from now: a clock was set back"
     return f"the auditor's last round began {age:.0f} s ago" if age > seconds_max else None
 
 

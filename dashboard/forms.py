@@ -10,9 +10,9 @@ TOLD_MAX, TOLD_LETTERS_MAX = 5, 200
 
 
 def note() -> str:
-    """Why; 422 where it says too little."""
+    """Why; 422 where it says too little, or what no database keeps."""
     text = request.form.get("note", "").strip()
-    if not NOTE_MIN <= len(text) <= NOTE_MAX:
+    if not NOTE_MIN <= len(text) <= NOTE_MAX or "\0" in text:
         abort(422, f"Say why, in {NOTE_MIN} to {NOTE_MAX} letters: it is kept.")
     return text
 

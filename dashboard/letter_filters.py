@@ -32,6 +32,8 @@ class Filter:
     def read(cls, given: Mapping[str, str]) -> "Filter":
         """Raises WrongFilter."""
         found = cls(**{name: given.get(name, "").strip()[:TEXT_MAX] for name in cls.__dataclass_fields__})
+        if "\0" in "".join(found.as_query().values()):
+            raise WrongFilter("No key, type or reason has a NUL in it.")
         if found.service and found.service not in SERVICE:
             raise WrongFilter(f"There is no service {found.service!r}.")
         if found.id and not (found.id.isdecimal() and found.service and len(found.id) < 19):

@@ -15,7 +15,7 @@ from dashboard.parts import CONNECT, Parts, Statuses, parts_away, rows
 from dashboard.way import Intent, Letter, LogLine, Order, Payment, Reservation, Saga, Way
 from saga import people
 from saga.people import UnknownSaga
-from saga.state import cause_from_json
+from saga.state import Cause, cause_from_json
 
 
 def read(parts: Parts, statuses: Statuses, order_id: UUID) -> Way:
@@ -67,13 +67,21 @@ def _order(connection: Connection, order_id: UUID) -> dict[str, Any]:
             status=saga.status,
             version=saga.version,
             awaits=tuple(saga.awaits),
-            cause=cause_from_json(saga.cause),
+            cause=_cause(saga.cause),
             due_at=saga.due_at,
             created_at=saga.created_at,
             updated_at=saga.updated_at,
         ),
         "log": tuple(_log_line(line) for line in log),
     }
+
+
+def _cause(told: list[Any] | None) -> Cause | None:
+    """None as well for one that only a newer release knows."""
+    try:
+        return cause_from_json(told)
+    except ValueError:
+        return None
 
 
 def _log_line(line: Row[Any]) -> LogLine:

@@ -27,6 +27,7 @@ from web.tracing import current
 from web.validation import RequestModel, read_body, read_id, read_query
 
 CUSTOMER = "customer"
+_KEPT = r"^[^\x00]*$"  # Postgres keeps any character of a text but this
 
 Act = Callable[..., Any]
 
@@ -34,7 +35,9 @@ Act = Callable[..., Any]
 class Note(RequestModel):
     """Why, and who: both are kept."""
 
-    note: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
+    note: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=_KEPT)
+    ]
     by: Annotated[str, StringConstraints(pattern=r"^[\w.@-]{1,64}$")] = "operator"
 
 

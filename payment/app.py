@@ -6,6 +6,7 @@ from flask import Flask
 
 from contracts.services import PAYMENT
 from payment.api import payment_routes
+from payment.signatures import is_secret
 from payment.webhooks import webhook_routes
 from runtime.environment import Environment
 from web.app import WebSettings, open_database, service_app
@@ -19,8 +20,10 @@ class PaymentSettings:
 
     @classmethod
     def read(cls, environment: Environment) -> "PaymentSettings":
-        lines = environment.file("WEBHOOK_SECRET_FILE", "").splitlines()
-        return cls(webhook_secrets=tuple(line.strip() for line in lines if line.strip()))
+        secrets = tuple(environment.file("WEBHOOK_SECRET_FILE", "").split())
+        if not all(map(is_secret, secrets)):
+            environment.refuse("WEBHOOK_SECRET_FILE", "holds a secret that is no base64 behind whsec_")
+        return cls(webhook_secrets=secrets)
 
 
 def create_app(settings: WebSettings | None = None, own: PaymentSettings | None = None) -> Flask:

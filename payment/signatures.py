@@ -34,7 +34,15 @@ def is_timely(timestamp: str, now: float) -> bool:
     return abs(now - int(timestamp)) <= TOLERANCE_SECONDS
 
 
+def is_secret(text: str) -> bool:
+    """Whether it can be signed with: what follows `whsec_` must be base64."""
+    try:
+        return bool(_key(text))
+    except ValueError:
+        return False
+
+
 def _key(secret: str) -> bytes:
     if secret.startswith(_PREFIX):
-        return base64.b64decode(secret.removeprefix(_PREFIX))
+        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     return secret.encode()

@@ -105,6 +105,10 @@ class Environment:
             self._problems.append(f"{name}={value!r} is not {form}")
             return parse(default)
 
+    def refuse(self, name: str, why: str) -> None:
+        """Remember what is wrong with a value that only its reader understands."""
+        self._problems.append(f"{name} {why}")
+
     def check(self) -> None:
         """Raise SettingsError with every problem seen so far, and with all that was asked for."""
         if self._problems:

@@ -67,6 +67,7 @@ def insert(
 
 
 def read(connection: Connection, saga_ids: Sequence[UUID]) -> dict[UUID, Loaded]:
+    """The sagas that exist. Raises MomentaryFault for one that only a newer release can read."""
     rows = connection.execute(sql.READ_SAGAS, {"ids": list(saga_ids)})
     return {row.id: _loaded(row) for row in rows}
 
@@ -111,10 +112,13 @@ def _json(value: object) -> str | None:
 
 
 def _loaded(row: Row[Any]) -> Loaded:
-    state = SagaState(
-        saga_id=row.id,
-        status=SagaStatus(row.status),
-        steps=steps_from_json(row.steps),
-        cause=cause_from_json(row.cause),
-    )
+    try:
+        state = SagaState(
+            saga_id=row.id,
+            status=SagaStatus(row.status),
+            steps=steps_from_json(row.steps),
+            cause=cause_from_json(row.cause),
+        )
+    except (ValueError, TypeError) as error:
+        raise MomentaryFault(f"saga {row.id} says what this release does not know: {error}") from error
     return Loaded(state, row.version, row.fingerprint, row.revision, row.now, row.traceparent)

@@ -86,7 +86,7 @@ WRITE_LOG = text("""
 
 # ── the clock
 
-# A relay that was silent too long begins to be steady anew.
+# A relay that was silent too long begins to be steady anew. A clock that was set back makes nobody younger.
 SEE_HEARTBEATS = text("""
     INSERT INTO relay_heartbeats AS known (relay, seen_at, steady_since)
     SELECT relay, statement_timestamp(), statement_timestamp() FROM unnest(CAST(:relays AS text[])) AS relay
@@ -95,7 +95,7 @@ SEE_HEARTBEATS = text("""
     SET seen_at = excluded.seen_at,
         steady_since = CASE
             WHEN known.seen_at < excluded.seen_at - make_interval(secs => :stale_seconds)
-            THEN excluded.seen_at ELSE known.steady_since
+            THEN excluded.seen_at ELSE least(known.steady_since, excluded.seen_at)
         END
 """)
 

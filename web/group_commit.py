@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Generic, TypeVar
 
 from web.metrics import GROUP_REQUESTS
@@ -49,7 +50,7 @@ class GroupCommit(Generic[Wish, Outcome]):
         return len(self._queue)
 
     def do(self, wish: Wish) -> Outcome:
-        """What came of the wish; 503 when its turn does not come."""
+        """What came of the wish; 503 when its turn does not come, or does not end."""
         mine: _Place[Wish, Outcome] = _Place(wish)
         with self._lock:
             self._queue.append(mine)
@@ -58,7 +59,10 @@ class GroupCommit(Generic[Wish, Outcome]):
             self._give_up(mine)
         if mine.leads:
             self._serve()
-        return mine.outcome.result(TURN_SECONDS_MAX)
+        try:
+            return mine.outcome.result(TURN_SECONDS_MAX)
+        except FutureTimeout:
+            raise Problem(503, "It is not known whether that was done; try again.") from None
 
     def _call_first(self) -> None:
         """Under the lock: where nobody leads, the first of the queue does from now on."""

@@ -12,6 +12,7 @@ from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
+from messaging.errors import MomentaryFault
 from runtime import redaction
 from runtime.errors import NeverlostError
 
@@ -69,6 +70,7 @@ def answer_with_problems(app: Flask) -> None:
     app.register_error_handler(Problem, _answer)
     app.register_error_handler(ValidationError, lambda error: _answer(from_validation(error)))
     app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(MomentaryFault, _answer_later)
     app.register_error_handler(OperationalError, _answer_unavailable)
     app.register_error_handler(InternalError, _answer_unavailable)  # a session the server ended
     app.register_error_handler(PoolTimeout, _answer_unavailable)
@@ -98,6 +100,13 @@ def _answer_http(error: HTTPException) -> Response:
         if name in {"Allow", "Retry-After", "WWW-Authenticate"}:
             response.headers[name] = value
     return response
+
+
+def _answer_later(error: MomentaryFault) -> Response:
+    """An order that another release has begun, say: another process will do it, or this one later."""
+    log.warning("a request can not be carried out just now", path=request.path, reason=str(error))
+    detail = "That cannot be done just now; nothing was changed. Try again."
+    return _answer(Problem(503, detail, headers={"Retry-After": "2"}))
 
 
 def _answer_unavailable(error: Exception) -> Response:

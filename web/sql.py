@@ -56,15 +56,17 @@ FIND_ANSWERS = text("""
 # GCRA: a client's theoretical arrival moves on by one emission a request, and may run ahead of the clock
 # by no more than the tolerance. One statement decides and counts. A refused request changes nothing; the
 # second half then says how far ahead the client is.
-SPEND_REQUEST = text("""
+# Who is further ahead than anybody may be was counted by a clock that was set back since, and begins anew.
+_ARRIVAL = """CASE WHEN kept.theoretical_arrival > clock_timestamp() + make_interval(secs => :tolerance)
+    THEN clock_timestamp() ELSE greatest(kept.theoretical_arrival, clock_timestamp()) END"""
+SPEND_REQUEST = text(f"""
     WITH taken AS (
         INSERT INTO rate_limits AS kept (client, theoretical_arrival)
         VALUES (:client, clock_timestamp() + make_interval(secs => :emission))
         ON CONFLICT (client) DO UPDATE
-        SET theoretical_arrival =
-            greatest(kept.theoretical_arrival, clock_timestamp()) + make_interval(secs => :emission)
-        WHERE greatest(kept.theoretical_arrival, clock_timestamp())
-            + make_interval(secs => :emission) - make_interval(secs => :tolerance) <= clock_timestamp()
+        SET theoretical_arrival = {_ARRIVAL} + make_interval(secs => :emission)
+        WHERE {_ARRIVAL} + make_interval(secs => :emission) - make_interval(secs => :tolerance)
+            <= clock_timestamp()
         RETURNING theoretical_arrival
     )
     SELECT true AS allowed, extract(epoch FROM theoretical_arrival - clock_timestamp())::float8 AS ahead
@@ -72,7 +74,7 @@ SPEND_REQUEST = text("""
     UNION ALL
     SELECT false, extract(epoch FROM theoretical_arrival - clock_timestamp())::float8
     FROM rate_limits WHERE client = :client AND NOT EXISTS (SELECT FROM taken)
-""")
+""")  # noqa: S608 - a constant
 
 # How much of what a slot may hold back the slowest one holds. NULL where the bound is off (-1) or no slot
 # holds anything: then nothing is about to be lost.

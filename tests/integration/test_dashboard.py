@@ -222,6 +222,13 @@ def test_only_the_live_part_is_refreshed_until_nothing_changes_any_more(pages, o
     assert f'hx-get="/orders/{order}"' in opened.text(f"/orders/{order}")
 
 
+def test_an_order_that_a_newer_release_has_moved_has_a_page(pages, order, engine_of):
+    with engine_of("order", "migrator").begin() as connection:
+        connection.execute(text("""UPDATE sagas SET version = 99, cause = '["weather", null, null]'"""))
+
+    assert "in version 99 of its saga" in pages().text(f"/orders/{order}")
+
+
 def test_an_order_that_is_complete_is_settled(pages, audited):
     key, rows = audited.order()
     audited.do("order", "UPDATE orders SET created_at = now() - interval '2 s', updated_at = now()")
@@ -424,6 +431,7 @@ def test_sagas_are_helped_along_through_the_order_service_and_on_record(pages, s
 VAGUE = [
     ({"do": "retry", "note": "as agreed"}, 422),
     ({"do": "retry", "id": str(uuid4()), "note": " x "}, 422),
+    ({"do": "retry", "id": str(uuid4()), "note": "as\0agreed"}, 422),
     ({"do": "delete", "id": str(uuid4()), "note": "as agreed"}, 400),
     ({"do": "retry", "id": "nonsense", "note": "as agreed"}, 400),
 ]

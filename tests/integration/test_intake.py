@@ -386,6 +386,13 @@ class TestRateLimit:
 
         assert [orders.post(PIZZA).status_code for _ in range(2)] == [201, 429]
 
+    def test_a_clock_that_is_set_back_keeps_nobody_out(self, service_of, database):
+        orders = service_of(limit=self.LIMIT)
+        orders.post(PIZZA)
+        database("UPDATE rate_limits SET theoretical_arrival = theoretical_arrival + interval '5 minutes'")
+
+        assert [orders.post(PIZZA).status_code for _ in range(3)] == [201, 201, 429]
+
     def test_a_bad_request_counts_and_tells_the_limit(self, service_of):
         orders = service_of(limit=self.LIMIT)
 

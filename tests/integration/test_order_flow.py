@@ -423,6 +423,16 @@ class TestDeadlines:
 
         assert shop.clock_ticks() == 1
 
+    def test_a_clock_that_is_set_back_silences_no_relay(self, shop):
+        shop.beats()
+        shop.time_passes(-300)
+        shop.beats()
+
+        shop.place()
+        shop.beats_for(65)
+
+        assert shop.clock_ticks() == 1
+
     def test_none_passes_before_every_relay_was_seen(self, shop):
         shop.place()
         shop.time_passes(1000)

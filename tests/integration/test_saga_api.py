@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from messaging.batch import BatchProcessor
+from messaging.errors import MomentaryFault
 from order import handlers
 from order.app import create_app
 from order.saga_shapes import Sagas, Timeline
@@ -69,6 +70,38 @@ def test_a_completed_order_is_not_cancelled(orders, order, owner):
 
     assert answer.status_code == 409
     assert "COMPLETED" in answer.get_json()["detail"]
+
+
+NEWER = {
+    "version": "UPDATE sagas SET version = 99",
+    "progress": """UPDATE sagas SET steps = jsonb_set(steps, '{charge,0}', '"baking"')""",
+    "form": """UPDATE sagas SET steps = jsonb_set(steps, '{charge,6}', '"more"')""",
+    "cause": """UPDATE sagas SET cause = '["weather", null, null]'""",
+}
+
+
+@pytest.mark.parametrize("newer", NEWER.values(), ids=NEWER)
+@pytest.mark.parametrize("path", ["/orders/{}/cancel", "/sagas/{}/compensate"])
+def test_a_saga_of_a_newer_release_is_left_to_it(orders, order, owner, newer, path):
+    with owner.begin() as connection:
+        connection.execute(text(newer))
+
+    answer = orders.post(path.format(order), json={"note": "as agreed"}, headers=OPERATOR)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+
+
+def test_a_reply_to_a_saga_of_a_newer_release_waits_for_it(order, owner, engine_of):
+    with owner.begin() as connection:
+        connection.execute(text(NEWER["progress"]))
+
+    with pytest.raises(MomentaryFault):
+        BatchProcessor(engine_of("order"), handlers.consumer()).process([a_delivery(captured(order))])
+
+
+@pytest.mark.parametrize("note", ["a\0note", "no", " x "])
+def test_a_note_that_cannot_be_kept_or_says_nothing_is_refused(orders, stuck, note):
+    assert act(orders, stuck, "retry", json={"note": note}).status_code == 422
 
 
 @pytest.mark.parametrize("path", ["/orders/{}/cancel", "/sagas/{}/retry"])

@@ -15,6 +15,7 @@ from payment.app import PaymentSettings, create_app
 from payment.executor import call
 from payment.simulated_webhooks import QUEUE_MAX, WebhookSender
 from runtime.environment import Environment
+from runtime.errors import SettingsError
 from runtime.waiting import Backoff, until
 from tests.builders import charge, refund
 from tests.cashier import operations
@@ -301,6 +302,15 @@ def test_each_line_of_the_file_is_a_secret(tmp_path):
 
     assert PaymentSettings.read(environment).webhook_secrets == ("one", "two")
     assert PaymentSettings.read(Environment({})).webhook_secrets == ()
+
+
+def test_a_secret_that_nothing_can_be_signed_with_is_told_at_the_start(tmp_path):
+    (tmp_path / "secret").write_text("whsec_c2V\n")
+    environment = Environment({"WEBHOOK_SECRET_FILE": str(tmp_path / "secret")})
+    PaymentSettings.read(environment)
+
+    with pytest.raises(SettingsError, match="WEBHOOK_SECRET_FILE holds a secret that is no base64"):
+        environment.check()
 
 
 # ── how the simulated gateway sends them

@@ -95,8 +95,8 @@ def test_a_report_says_all_of_it():
     assert body["recoveries"] == [{"kind": "replay"}]
 
 
-@pytest.mark.parametrize(("age", "stale"), [(0, False), (20, False), (21, True)])
-def test_a_report_that_is_old_says_so(age, stale):
+@pytest.mark.parametrize(("age", "stale"), [(0, False), (20, False), (21, True), (-600, True)])
+def test_a_report_that_is_old_or_of_a_time_to_come_says_so(age, stale):
     now = datetime.now(UTC)
 
     assert bool(staleness(now - timedelta(seconds=age), now, 20)) is stale

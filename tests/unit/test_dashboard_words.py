@@ -299,6 +299,7 @@ def test_a_filter_means_what_the_command_line_means_by_it():
         {"id": "7"},
         {"id": "²", "service": "order"},
         {"older": "soon"},
+        {"key": "a\0b"},
         {"older": "9" * 9 + "s"},
     ],
 )

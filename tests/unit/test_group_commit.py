@@ -119,6 +119,18 @@ def test_who_is_not_called_in_time_leaves_and_nothing_is_done_for_him(commit, cl
     assert commit.groups == [[1], [2]]
 
 
+def test_who_is_in_a_group_that_does_not_end_is_told_that_nobody_knows(commit, clients, monkeypatch):
+    monkeypatch.setattr(group_commit, "TURN_SECONDS_MAX", 1.0)
+    group = GroupCommit(commit)
+    _, taken = ask_in_turn(clients, commit, group, (1, 2))
+    group._queue.clear()  # as a leader takes it, who then hears nothing
+
+    with pytest.raises(Problem, match="not known") as unsure:
+        taken.result(10)
+
+    assert unsure.value.status == 503
+
+
 def test_many_at_once_get_each_what_is_theirs(commit, clients):
     commit.may.set()
     group = GroupCommit(commit)

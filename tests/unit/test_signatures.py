@@ -2,7 +2,7 @@
 
 import pytest
 
-from payment.signatures import SIGNATURES_MAX, TOLERANCE_SECONDS, is_signed, is_timely, sign
+from payment.signatures import SIGNATURES_MAX, TOLERANCE_SECONDS, is_secret, is_signed, is_timely, sign
 
 # The example of Standard Webhooks: https://www.standardwebhooks.com
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -39,6 +39,14 @@ def test_during_a_rotation_one_secret_in_common_is_enough():
     assert is_signed(["old"], ID, TIMESTAMP, BODY, signatures)
     assert is_signed(["newest", "new"], ID, TIMESTAMP, BODY, signatures)
     assert not is_signed(["newest"], ID, TIMESTAMP, BODY, signatures)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [("whsec_c2VjcmV0", True), ("any text", True), ("whsec_c2V", False), ("whsec_a-b_", False)],
+)
+def test_a_secret_that_says_it_is_base64_is(text, is_one):
+    assert is_secret(text) is is_one
 
 
 @pytest.mark.parametrize(
