@@ -4,7 +4,7 @@ from alembic import op
 
 from contracts.services import DELIVERY
 from migrations.auditing import make_auditable, undo
-from migrations.letters import forget_outcomes, tell_outcomes
+from migrations.letters import find_discarded, forget_outcomes, lose_discarded, tell_outcomes
 from migrations.mechanism import create_mechanism, drop_mechanism
 from migrations.retention import hide_letters, keep_days, let_days_go, show_letters
 from migrations.sequences import create_sequences, drop_sequences
@@ -28,6 +28,7 @@ def upgrade() -> None:
     create_sequences(DELIVERY)
     make_auditable(DELIVERY, ("outbox",))
     tell_outcomes()
+    find_discarded()
     let_days_go(DELIVERY)
     show_letters(DELIVERY)
     op.execute(_TABLES)
@@ -38,6 +39,7 @@ def downgrade() -> None:
     op.execute("DROP TABLE deliveries")
     hide_letters(DELIVERY)
     keep_days()
+    lose_discarded()
     forget_outcomes()
     undo(DELIVERY, ("outbox",))
     drop_sequences(DELIVERY)
