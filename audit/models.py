@@ -125,7 +125,7 @@ class Unclaimed(Base):
 
 
 class Gap(Base):
-    """A key of a service whose numbers in the topics are not 1, 2, 3 …, since when."""
+    """A key of a service whose numbers in the topics are not 1, 2, 3 …, as far as kept, since when."""
 
     __tablename__ = "gaps"
 

@@ -216,25 +216,27 @@ FIND_SKIPPED = text("""
 """)
 
 # The numbers of every key that a round touched, and of those that had a gap before. What is still
-# awaited is not missing but late, and is told as such. An order's id is of the day it was placed: where
-# records of that day are forgotten, its first numbers are too.
+# awaited is not missing but late, and is told as such. An order's id is of the day it was placed: where no
+# record of that day is kept any more, the order's first numbers are forgotten with it.
 FIND_GAPS = text("""
     WITH touched AS (
         SELECT source, key FROM arrivals WHERE event_id IS NOT NULL AND source = ANY(CAST(:sources AS text[]))
         UNION SELECT source, key FROM gaps
-    ), known AS (
-        SELECT date_trunc('day', uuid_extract_timestamp(
-            (SELECT event_id FROM records ORDER BY event_id LIMIT 1)), 'UTC') AS since
     ), placed AS (
-        SELECT source, key, uuid_extract_timestamp(
-            CASE WHEN pg_input_is_valid(key, 'uuid') THEN key::uuid END) AS at FROM touched
+        SELECT source, key, (extract(epoch FROM date_trunc('day', uuid_extract_timestamp(
+            CASE WHEN pg_input_is_valid(key, 'uuid') THEN key::uuid END), 'UTC')) * 1000)::bigint AS day
+        FROM touched
     ), counted AS (
         SELECT placed.source, placed.key,
-               (SELECT count(DISTINCT sequence) = max(sequence)
-                    - CASE WHEN placed.at < known.since THEN min(sequence) - 1 ELSE 0 END
+               (SELECT count(DISTINCT sequence) = max(sequence) - CASE
+                    WHEN min(sequence) > 1 AND placed.day IS NOT NULL AND NOT EXISTS (
+                        SELECT FROM records AS of_day WHERE of_day.event_id BETWEEN
+                            (lpad(to_hex(placed.day), 12, '0') || repeat('0', 20))::uuid AND
+                            (lpad(to_hex(placed.day + 86399999), 12, '0') || repeat('f', 20))::uuid)
+                    THEN min(sequence) - 1 ELSE 0 END
                 FROM records
                 WHERE records.key = placed.key AND records.source = placed.source) AS is_whole
-        FROM placed, known
+        FROM placed
     ), closed AS (
         DELETE FROM gaps USING counted WHERE (gaps.source, gaps.key) = (counted.source, counted.key)
             AND counted.is_whole IS NOT FALSE

@@ -80,7 +80,7 @@ def _cause(told: list[Any] | None) -> Cause | None:
     """None as well for one that only a newer release knows."""
     try:
         return cause_from_json(told)
-    except ValueError:
+    except (ValueError, TypeError):
         return None
 
 

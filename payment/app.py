@@ -20,7 +20,8 @@ class PaymentSettings:
 
     @classmethod
     def read(cls, environment: Environment) -> "PaymentSettings":
-        secrets = tuple(environment.file("WEBHOOK_SECRET_FILE", "").split())
+        lines = environment.file("WEBHOOK_SECRET_FILE", "").splitlines()
+        secrets = tuple(line.strip() for line in lines if line.strip())
         if not all(map(is_secret, secrets)):
             environment.refuse("WEBHOOK_SECRET_FILE", "holds a secret that is no base64 behind whsec_")
         return cls(webhook_secrets=secrets)

@@ -79,7 +79,8 @@ class Deadlines:
     def turn(self) -> int:
         """The one place where what the clock brings is committed; answers with how many sagas were moved.
 
-        Where one of them cannot be moved, each is moved by itself, and the culprit is left to people.
+        Where one of them cannot be moved, each is moved by itself, and the culprit is left to people; one
+        that a newer release has begun is left to it.
         """
         due: list[UUID] = []
         try:
@@ -88,7 +89,7 @@ class Deadlines:
                     due = claim(connection, self._clock)
                 moved = elapse(self._orchestrator, connection, due)
         except Exception as error:
-            if not is_messages_own(error):
+            if not (isinstance(error, MomentaryFault) or is_messages_own(error)):
                 raise
             moved = sum(self._move_alone(saga_id) for saga_id in due)
         DEADLINES.labels("moved").inc(moved)
@@ -99,6 +100,10 @@ class Deadlines:
             with self._engine.begin() as connection:
                 self._orchestrator.lock(connection, [saga_id])
                 return elapse(self._orchestrator, connection, [saga_id])
+        except MomentaryFault as error:
+            reason = redaction.explain(error)
+            log.warning("a saga cannot be moved just now", saga_id=str(saga_id), reason=reason)
+            return 0
         except Exception as error:
             if not is_messages_own(error):
                 raise

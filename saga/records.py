@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from messaging.errors import MomentaryFault
+from runtime import redaction
 from saga import sql
 from saga.definition import Definition
 from saga.state import SagaState, SagaStatus, cause_from_json, steps_from_json
@@ -119,6 +120,7 @@ def _loaded(row: Row[Any]) -> Loaded:
             steps=steps_from_json(row.steps),
             cause=cause_from_json(row.cause),
         )
-    except (ValueError, TypeError) as error:
-        raise MomentaryFault(f"saga {row.id} says what this release does not know: {error}") from error
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        reason = redaction.explain(error)
+        raise MomentaryFault(f"saga {row.id} says what this release does not know: {reason}") from error
     return Loaded(state, row.version, row.fingerprint, row.revision, row.now, row.traceparent)

@@ -134,4 +134,7 @@ def steps_from_json(steps: Mapping[str, Any]) -> dict[str, StepState]:
 
 
 def cause_from_json(cause: list[Any] | None) -> Cause | None:
-    return Cause(Why(cause[0]), cause[1], cause[2]) if cause else None
+    if not cause:
+        return None
+    why, step, detail = cause
+    return Cause(Why(why), step, detail)

@@ -9,7 +9,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Generic, TypeVar
 
 from web.metrics import GROUP_REQUESTS
@@ -61,7 +60,7 @@ class GroupCommit(Generic[Wish, Outcome]):
             self._serve()
         try:
             return mine.outcome.result(TURN_SECONDS_MAX)
-        except FutureTimeout:
+        except TimeoutError:
             raise Problem(503, "It is not known whether that was done; try again.") from None
 
     def _call_first(self) -> None:

@@ -1,4 +1,7 @@
-"""Webhooks that may be forgotten are found by their time. The table holds an hour of them: this is quick."""
+"""Webhooks that may be forgotten are found by their time.
+
+The table holds an hour of them, or what was not forgotten in time; webhooks wait meanwhile.
+"""
 
 from alembic import op
 

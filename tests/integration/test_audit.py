@@ -363,14 +363,14 @@ def test_a_number_that_nobody_wrote_is_a_gap(audited):
     assert f"/order {rows[0].key}" in str(body["reasons"])
 
 
-def placed_long_ago():
-    milliseconds = int((datetime.now(UTC) - timedelta(days=12)).timestamp() * 1000)
+def placed(days_ago):
+    milliseconds = int((datetime.now(UTC) - timedelta(days=days_ago)).timestamp() * 1000)
     return UUID(f"{milliseconds:012x}7{uuid4().hex[13:]}")
 
 
 def test_the_first_numbers_of_an_order_may_be_forgotten_with_their_day(audited):
     """It has waited for a person for longer than records are kept."""
-    rows = audited.events(3, key=placed_long_ago())
+    rows = audited.events(3, key=placed(days_ago=12))
     audited.settled(rows[:2])
     audited.do("audit", "DELETE FROM records WHERE event_id = :id", id=rows[0].id)
     audited.settled(rows[2:])
@@ -378,8 +378,17 @@ def test_the_first_numbers_of_an_order_may_be_forgotten_with_their_day(audited):
     assert audited.later()["verdict"] == "green"
 
 
+def test_a_first_number_is_missed_while_anything_of_its_day_is_kept(audited):
+    rows = audited.events(3, key=placed(days_ago=0))
+    audited.settled(rows[:2])
+    audited.do("audit", "DELETE FROM records WHERE event_id = :id", id=rows[0].id)
+    audited.settled(rows[2:])
+
+    assert red(audited.later()) == ["S7"]
+
+
 def test_a_later_number_of_an_old_order_is_a_gap_all_the_same(audited):
-    rows = audited.events(4, key=placed_long_ago())
+    rows = audited.events(4, key=placed(days_ago=12))
     audited.do("order", "DELETE FROM outbox WHERE id = :id", id=rows[2].id)
     audited.settled(rows[:2])
     audited.do("audit", "DELETE FROM records WHERE event_id = :id", id=rows[0].id)

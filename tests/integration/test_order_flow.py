@@ -496,6 +496,17 @@ class TestDeadlines:
         ]
         assert shop.log(culprit)[-1].kind == "failed"
 
+    def test_a_saga_of_a_newer_release_keeps_no_other_from_it(self, shop):
+        newer, order = shop.place(), shop.place()
+        with shop.owner.begin() as connection:
+            connection.execute(text("UPDATE sagas SET version = 9 WHERE id = :id"), {"id": newer})
+        shop.beats()
+        shop.beats_for(65)
+
+        assert shop.clock_ticks() == 1
+        assert shop.saga(order)[0] == "COMPENSATING"
+        assert shop.saga(newer)[0] == "RUNNING"
+
     def test_a_saga_that_another_has_in_hand_is_left_to_it(self, shop):
         order = shop.place()
         shop.beats()

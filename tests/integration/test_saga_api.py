@@ -76,7 +76,9 @@ NEWER = {
     "version": "UPDATE sagas SET version = 99",
     "progress": """UPDATE sagas SET steps = jsonb_set(steps, '{charge,0}', '"baking"')""",
     "form": """UPDATE sagas SET steps = jsonb_set(steps, '{charge,6}', '"more"')""",
+    "shape": """UPDATE sagas SET steps = '{"charge": {"progress": "done"}}'""",
     "cause": """UPDATE sagas SET cause = '["weather", null, null]'""",
+    "longer cause": """UPDATE sagas SET cause = '["cancelled", null, null, "more"]'""",
 }
 
 
