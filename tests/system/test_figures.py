@@ -58,10 +58,16 @@ def comes(system):
 
 @contextmanager
 def stopped_connector(system, service):
-    """Its tasks end, and it lets go of its slot."""
+    """Its tasks end, and it lets go of its slot; Connect answers before that, and relays on for a moment."""
     url = f"{system.layout.url('connect-1')}/connectors/{service.connector}"
     requests.put(f"{url}/stop", timeout=30).raise_for_status()
     try:
+        until(
+            lambda: not figures(system)[("neverlost_slot_active", service.name)],
+            within_seconds=60,
+            every_seconds=1,
+            what=f"slot {service.slot} to be let go",
+        )
         yield
     finally:
         requests.put(f"{url}/resume", timeout=30).raise_for_status()
