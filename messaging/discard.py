@@ -48,8 +48,10 @@ def discard(engine: Engine, consumer: Consumer, order: Order) -> Discarded:
     done = Discarded([each for each in strays if each["id"] in settled])
     for key, ids in keys.items():
         with engine.begin() as connection:
-            connection.execute(sql.LOCK_HOLDS, {"consumer": consumer.service, "keys": [key]})
+            this = {"consumer": consumer.service, "key": key}
+            connection.execute(sql.HOLD_KEY, this)
             done.add(_discard_of_key(connection, consumer, key, ids, order))
+            connection.execute(sql.RELEASE_HOLD, this)
     return done
 
 
@@ -105,8 +107,6 @@ def _discard_of_key(
         # A saga that waits for the command is told once more: it may have been tried again meanwhile.
         reason = f"given up by {order.by}: {order.note}"
         consumer.tell_parked(connection, [letters.delivery(letter) for letter in chosen], reason)
-    if count == len(queue):
-        connection.execute(sql.RELEASE_HOLD, {"consumer": consumer.service, "key": key})
     return _told(queue, count, refused)
 
 

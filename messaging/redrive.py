@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Engine, Row
 
 from messaging import letters, sql
 from messaging.consumer import Consumer
@@ -50,20 +50,22 @@ def plan(engine: Engine, consumer: Consumer, wanted: Wanted = EVERYTHING) -> dic
 
 def _redrive_key(engine: Engine, consumer: Consumer, key: str, by: str) -> tuple[int, str | None]:
     """(letters handled, why the key is still held or None)."""
-    handled = 0
+    handled, this = 0, {"consumer": consumer.service, "key": key}
     while True:
         letter, began = None, time.time_ns()
         taken: list[Delivery] = []
         try:
             with engine.begin() as connection:
-                letter = _first_waiting(connection, consumer, key)
+                connection.execute(sql.HOLD_KEY, this)
+                letter = connection.execute(sql.FIRST_WAITING, this).first()
                 if letter is None:
-                    connection.execute(sql.RELEASE_HOLD, {"consumer": consumer.service, "key": key})
+                    connection.execute(sql.RELEASE_HOLD, this)
                     return handled, None
                 taken.append(letters.delivery(letter))
                 consumer.handle(connection, taken)
                 settled = {"ids": [letter.id], "outcome": "redriven", "by": by, "note": None}
                 connection.execute(sql.SETTLE_LETTERS, settled)
+                connection.execute(sql.RELEASE_HOLD, this)  # with its last letter, or it would outlive it
         except Exception as error:
             if letter is None or not is_messages_own(error):
                 raise
@@ -74,9 +76,3 @@ def _redrive_key(engine: Engine, consumer: Consumer, key: str, by: str) -> tuple
             return handled, reason
         handled += 1
         tell_handled(consumer.service, taken, began)
-
-
-def _first_waiting(connection: Connection, consumer: Consumer, key: str) -> Row[Any] | None:
-    """The key's next letter, under the lock that workers take too; None when it has no more."""
-    connection.execute(sql.LOCK_HOLDS, {"consumer": consumer.service, "keys": [key]})
-    return connection.execute(sql.FIRST_WAITING, {"consumer": consumer.service, "key": key}).first()

@@ -60,14 +60,21 @@ LOCK_HOLDS = text("""
     FOR UPDATE
 """)
 
-# The update changes nothing but waits for a redrive that is about to delete the row, and then inserts;
-# DO NOTHING would skip past it, and the letter would be left without a hold.
+# The update changes nothing but waits for whoever is about to delete the row, and then inserts; DO NOTHING
+# would skip past it, and a letter would be left without a hold. Who redrives or discards takes the hold so
+# too: then it is theirs, and they know that nobody parks, also where it was gone when they came.
 HOLD_KEY = text("""
     INSERT INTO key_holds (consumer, key) VALUES (:consumer, :key)
     ON CONFLICT (consumer, key) DO UPDATE SET key = excluded.key
 """)
 
-RELEASE_HOLD = text("DELETE FROM key_holds WHERE consumer = :consumer AND key = :key")
+# By whoever has taken the hold. While a letter waits the key stays held.
+RELEASE_HOLD = text("""
+    DELETE FROM key_holds WHERE consumer = :consumer AND key = :key AND NOT EXISTS (
+        SELECT FROM dead_letters
+        WHERE consumer = :consumer AND key = :key AND settled_at IS NULL AND state <> 'stray'
+    )
+""")
 
 # A redelivered stray is known by its place and content; everything else was claimed just before.
 PARK = text("""
@@ -89,15 +96,20 @@ _IS_WANTED = """
          OR {letter}.parked_at < clock_timestamp() - make_interval(secs => :older_than))
 """
 
-# The held keys whose first waiting letter is wanted: what waits behind it follows, wanted or not.
+# The held keys whose first waiting letter is wanted: what waits behind it follows, wanted or not. A hold that
+# has outlived its letters is found by its key, or where everything is wanted.
 HELD_KEYS = text(f"""
-    SELECT hold.key FROM key_holds AS hold CROSS JOIN LATERAL (
-        SELECT id, key, type, reason, parked_at FROM dead_letters
-        WHERE consumer = hold.consumer AND key = hold.key AND settled_at IS NULL AND state <> 'stray'
-        ORDER BY id LIMIT 1
+    SELECT first.key FROM (
+        SELECT hold.key, hold.held_since, letter.id, letter.type, letter.reason, letter.parked_at
+        FROM key_holds AS hold LEFT JOIN LATERAL (
+            SELECT id, type, reason, parked_at FROM dead_letters
+            WHERE consumer = hold.consumer AND key = hold.key AND settled_at IS NULL AND state <> 'stray'
+            ORDER BY id LIMIT 1
+        ) AS letter ON true
+        WHERE hold.consumer = :consumer
     ) AS first
-    WHERE hold.consumer = :consumer AND {_IS_WANTED.format(letter="first")}
-    ORDER BY hold.held_since, hold.key
+    WHERE {_IS_WANTED.format(letter="first")}
+    ORDER BY first.held_since, first.key
 """)  # noqa: S608 - no value of a caller is part of the text
 
 # What waits for a key, in the order in which it will be handled.

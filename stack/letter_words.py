@@ -26,7 +26,8 @@ def tell_plan(service: str, queues: dict[str, list[Row[Any]]]) -> None:
     total = sum(len(queue) for queue in queues.values())
     click.echo(f"{service}: would handle {total} letters of {len(queues)} orders")
     for key, queue in queues.items():
-        first, *behind = (f"{letter.id} {letter.type or 'no type'}" for letter in queue)
+        waiting = [f"{letter.id} {letter.type or 'no type'}" for letter in queue]
+        first, *behind = waiting or ["nothing waits any more; it is let go of"]
         follow = f", then {', '.join(behind)}" if behind else ""
         click.echo(f"{service}: {key}: {first}{follow}")
 

@@ -4,7 +4,7 @@ import threading
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from inventory import handlers as inventory
 from messaging import discard, letters, redrive
@@ -12,6 +12,7 @@ from messaging.batch import BatchProcessor
 from messaging.discard import Order
 from messaging.letters import EVERYTHING, Wanted
 from payment import handlers as payment
+from runtime.waiting import until
 from tests.builders import a_delivery, charge, completed, reserve
 
 
@@ -30,6 +31,16 @@ class Service:
 
     def discard(self, wanted=EVERYTHING, *, whole_key=False, do=discard.discard):
         return do(self.engine, self.consumer, Order(wanted, "anna", "seen to by hand", whole_key))
+
+    def once_before(self, beginning, act):
+        """Do something in the first of our transactions that is about to run such a statement."""
+        pending = [act]
+
+        def look(_connection, _cursor, statement, *_):
+            if statement.strip().startswith(beginning) and pending:
+                pending.pop()()
+
+        event.listen(self.engine, "before_cursor_execute", look)
 
     def told(self):
         return [kind for (kind,) in self.rows("SELECT type FROM outbox ORDER BY id")]
@@ -198,6 +209,67 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(stock):
     assert given_up.left == {key: 2}
     assert stock.rows("SELECT id, state, attempts, outcome FROM dead_letters ORDER BY id") == before
     assert stock.rows("SELECT key FROM key_holds") == [(key,)]
+
+
+def test_a_redrive_that_is_cut_short_leaves_no_hold_behind(stock):
+    key = stock.held_order(behind=1)
+    stock.discard(Wanted(key=key))
+    stock.once_before("DELETE FROM key_holds", lose_the_database)
+
+    with pytest.raises(OSError, match="gone"):
+        redrive.redrive(stock.engine, stock.consumer, by="anna")
+    redrive.redrive(stock.engine, stock.consumer, by="anna")
+
+    assert stock.waiting() == []
+    assert stock.rows("SELECT key FROM key_holds") == []
+
+
+def lose_the_database():
+    raise OSError("gone")
+
+
+@pytest.mark.parametrize("wanted", [EVERYTHING, Wanted(key="an order")])
+def test_a_hold_that_has_outlived_its_letters_is_let_go_of(stock, wanted):
+    with stock.owner.begin() as connection:
+        connection.execute(text("INSERT INTO key_holds (consumer, key) VALUES ('inventory', 'an order')"))
+
+    assert redrive.plan(stock.engine, stock.consumer, wanted) == {"an order": []}
+    assert redrive.redrive(stock.engine, stock.consumer, wanted).freed == ("an order",)
+
+    assert stock.rows("SELECT key FROM key_holds") == []
+
+
+@pytest.mark.parametrize("do", ["redrive", "discard"])
+def test_a_culprit_that_is_parked_while_its_key_is_let_go_of_keeps_it_held(stock, do):
+    """Somebody else has emptied the key since it was found, and let go of it."""
+    command = reserve()
+    stock.process([a_delivery(command, value=b"{}")])
+    worker = threading.Thread(target=stock.process, args=([a_delivery(command, value=b"{}")],))
+
+    def empty():
+        with stock.owner.begin() as connection:
+            settled = "settled_at = now(), outcome = 'discarded', settled_by = 'bob', note = 'done'"
+            connection.execute(text(f"UPDATE dead_letters SET {settled}"))
+            connection.execute(text("DELETE FROM key_holds"))
+
+    def park():
+        worker.start()
+        until(
+            lambda: not worker.is_alive() or stock.rows("SELECT 1 FROM pg_locks WHERE NOT granted"),
+            within_seconds=10,
+            what="a culprit is parked, or waits for that",
+        )
+
+    stock.once_before(("INSERT INTO key_holds", "SELECT key FROM key_holds"), empty)  # however it is locked
+    stock.once_before("DELETE FROM key_holds", park)
+    if do == "redrive":
+        redrive.redrive(stock.engine, stock.consumer)
+    else:
+        stock.discard()
+    worker.join(timeout=10)
+
+    assert [letter["state"] for letter in stock.waiting()] == ["culprit"]
+    assert stock.rows("SELECT key FROM key_holds") == [(command.key,)]
 
 
 def test_a_redrive_goes_by_the_letter_that_holds_the_key(stock):
