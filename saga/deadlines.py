@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -32,6 +33,9 @@ TURN_SECONDS = 1.0
 # What is found late for it waits for an answer since long before, or tries again in any case: these may be
 # rarer than an executor's.
 WHOLE_LOOK_SECONDS = 15.0
+# What only a newer release can move is passed by for so long: a hundred of them, the oldest that are due,
+# would be all that a turn ever claims.
+PASSED_BY_SECONDS = 60.0
 _DATABASE = Backoff(first_seconds=0.5, most_seconds=5.0)
 
 
@@ -54,6 +58,7 @@ class Deadlines:
         self._clock = clock
         self._stop = stop
         self._look_back = LookBack(WHOLE_LOOK_SECONDS)
+        self._passed_by: dict[UUID, float] = {}
         self._turned_at = time.monotonic()
 
     def problems(self) -> dict[str, str]:
@@ -86,7 +91,7 @@ class Deadlines:
         try:
             with self._engine.begin() as connection:
                 if is_any_due(connection, self._look_back):
-                    due = claim(connection, self._clock)
+                    due = claim(connection, self._clock, self._still_passed_by())
                 moved = elapse(self._orchestrator, connection, due)
         except Exception as error:
             if not (isinstance(error, MomentaryFault) or is_messages_own(error)):
@@ -95,12 +100,21 @@ class Deadlines:
         DEADLINES.labels("moved").inc(moved)
         return moved
 
+    def _still_passed_by(self) -> list[UUID]:
+        now = time.monotonic()
+        self._passed_by = {saga_id: until for saga_id, until in self._passed_by.items() if until > now}
+        return list(self._passed_by)
+
     def _move_alone(self, saga_id: UUID) -> int:
         try:
             with self._engine.begin() as connection:
+                minute, left = allowance(connection, self._clock)
                 self._orchestrator.lock(connection, [saga_id])
-                return elapse(self._orchestrator, connection, [saga_id])
+                moved = elapse(self._orchestrator, connection, [saga_id] if left else [])
+                connection.execute(sql.SPEND_MINUTE, {"minute": minute, "moved": moved})
+                return moved
         except MomentaryFault as error:
+            self._passed_by[saga_id] = time.monotonic() + PASSED_BY_SECONDS
             reason = redaction.explain(error)
             log.warning("a saga cannot be moved just now", saga_id=str(saga_id), reason=reason)
             return 0
@@ -123,13 +137,23 @@ def is_any_due(connection: Connection, look_back: LookBack) -> bool:
     return bool(found)
 
 
-def claim(connection: Connection, clock: Clock) -> list[UUID]:
-    """Sagas whose time has come, locked, as many as the minute still allows."""
+def allowance(connection: Connection, clock: Clock) -> tuple[datetime, int]:
+    """The minute, which is ours until the transaction ends, and how many sagas may still be moved in it."""
     minute = connection.execute(sql.TAKE_MINUTE).one()
-    limit = max(0, min(SAGAS_PER_TURN, clock.moved_per_minute_max - minute.moved))
-    wanted = {"relays": list(clock.relays), "stale_seconds": STALE_SECONDS, "limit": limit}
+    return minute.minute, max(0, clock.moved_per_minute_max - minute.moved)
+
+
+def claim(connection: Connection, clock: Clock, passed_by: Sequence[UUID]) -> list[UUID]:
+    """Sagas whose time has come, but for those, locked, as many as the minute still allows."""
+    minute, left = allowance(connection, clock)
+    wanted = {
+        "relays": list(clock.relays),
+        "stale_seconds": STALE_SECONDS,
+        "passed_by": list(passed_by),
+        "limit": min(SAGAS_PER_TURN, left),
+    }
     due = list(connection.execute(sql.CLAIM_DUE, wanted).scalars())
-    connection.execute(sql.SPEND_MINUTE, {"minute": minute.minute, "moved": len(due)})
+    connection.execute(sql.SPEND_MINUTE, {"minute": minute, "moved": len(due)})
     return due
 
 

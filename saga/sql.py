@@ -137,6 +137,7 @@ CLAIM_DUE = text("""
           ),
           sagas.due_at - sagas.updated_at
       ) <= clock_timestamp()
+      AND sagas.id <> ALL(CAST(:passed_by AS uuid[]))
     ORDER BY sagas.due_at LIMIT :limit
     FOR UPDATE OF sagas SKIP LOCKED
 """)

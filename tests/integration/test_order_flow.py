@@ -61,6 +61,13 @@ class Shop:
             [order] = handlers.place_orders(connection, self.sagas, [basket])
             return order.id
 
+    def newer(self) -> UUID:
+        """An order whose saga a newer release has begun."""
+        order_id = self.place()
+        with self.owner.begin() as connection:
+            connection.execute(text("UPDATE sagas SET version = 9 WHERE id = :id"), {"id": order_id})
+        return order_id
+
     def receives(self, *messages):
         self.processor.process([a_delivery(m) for m in messages])
 
@@ -497,15 +504,37 @@ class TestDeadlines:
         assert shop.log(culprit)[-1].kind == "failed"
 
     def test_a_saga_of_a_newer_release_keeps_no_other_from_it(self, shop):
-        newer, order = shop.place(), shop.place()
-        with shop.owner.begin() as connection:
-            connection.execute(text("UPDATE sagas SET version = 9 WHERE id = :id"), {"id": newer})
+        newer, order = shop.newer(), shop.place()
         shop.beats()
         shop.beats_for(65)
 
         assert shop.clock_ticks() == 1
         assert shop.saga(order)[0] == "COMPENSATING"
         assert shop.saga(newer)[0] == "RUNNING"
+
+    def test_a_saga_of_a_newer_release_lifts_no_cap(self, shop):
+        shop.newer()
+        for _ in range(6):
+            shop.place()
+        shop.beats()
+        shop.beats_for(65)
+        deadlines = Deadlines(shop.engine, shop.sagas, Clock(CLOCK.relays, 2), threading.Event())
+
+        moved = sum(deadlines.turn() for _ in range(6))
+
+        assert moved in {2, 3, 4}  # more than 2 where a minute began in between
+
+    def test_sagas_of_a_newer_release_do_not_stand_in_front_of_others(self, shop, monkeypatch):
+        monkeypatch.setattr("saga.deadlines.SAGAS_PER_TURN", 2)
+        for _ in range(2):
+            shop.newer()
+        order = shop.place()
+        shop.beats()
+        shop.beats_for(65)
+        deadlines = Deadlines(shop.engine, shop.sagas, CLOCK, threading.Event())
+
+        assert [deadlines.turn() for _ in range(2)] == [0, 1]
+        assert shop.saga(order)[0] == "COMPENSATING"
 
     def test_a_saga_that_another_has_in_hand_is_left_to_it(self, shop):
         order = shop.place()
