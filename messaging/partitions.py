@@ -22,7 +22,7 @@ class PartitionKeeper:
         self._due_at = 0.0
 
     def keep(self) -> None:
-        if time.time() < self._due_at:
+        if 0 < self._due_at - time.time() <= _EVERY_SECONDS:  # more than that: the clock was set back
             return
         self._due_at = time.time() + _EVERY_SECONDS  # the wall clock goes on while a machine sleeps
         try:

@@ -1,12 +1,14 @@
 """What workers forget in time, on real tables."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from messaging.chores import Chore
+from messaging.partitions import PartitionKeeper
 from order.worker import forget_what_has_expired
 from payment.worker import forget_webhooks
 from runtime.waiting import until
@@ -44,6 +46,19 @@ def test_webhooks_are_forgotten_faster_than_orders_come(engine_of):
         )
 
     assert [forget_webhooks(engine) for _ in range(3)] == [10_000, 600, 0]
+
+
+def test_partitions_are_made_once_an_hour_and_also_by_a_clock_that_was_set_back(
+    engine_of, statements_on, monkeypatch
+):
+    engine, day = engine_of("order"), 86_400
+    keeper = PartitionKeeper(engine)
+    with statements_on(engine) as seen:
+        for at in (20 * day, 20 * day + 3599, 20 * day + 3601, 0, 3599):
+            monkeypatch.setattr("messaging.partitions.time", SimpleNamespace(time=lambda at=at: day + at))
+            keeper.keep()
+
+    assert sum("make_partitions" in statement for statement in seen) == 3
 
 
 def test_old_minutes_of_the_sagas_clock_are_forgotten(engine_of):
