@@ -26,7 +26,7 @@ from payment.models import Operation
 from payment.simulated_cards import Cards
 from payment.simulated_ledger import Ledger
 from runtime import redaction, spans, trace
-from runtime.database import connect_engine, database_url
+from runtime.database import connect_engine, conninfo, database_url
 from runtime.environment import Environment, instance_name
 from runtime.health import serve_health
 from runtime.logs import configure
@@ -235,8 +235,7 @@ def main() -> None:
     name = instance_name("payment-executor")
     gateway = gateway_at(gateway_url, answer_seconds, failure_rate, stop)
     executor = Executor(engine, gateway, name, stop, lease_seconds(answer_seconds))
-    plain_url = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    threading.Thread(target=listen, args=(plain_url, executor.wake, stop), daemon=True).start()
+    threading.Thread(target=listen, args=(conninfo(url), executor.wake, stop), daemon=True).start()
     health = serve_health(health_bind, executor.problems)
     if isinstance(gateway, LocalGateway):
         log.warning("the gateway is a simulated one: nobody is charged")

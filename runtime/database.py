@@ -21,6 +21,17 @@ NAMES = {
 # What a Python type is in every model: times with their zone, text without a length, numbers that last.
 COLUMN_TYPES = {datetime: TIMESTAMP(timezone=True), str: Text, int: BigInteger}
 
+# When a database that says nothing is given up, in libpq's words (seconds, and the last one in milliseconds).
+# Probes find out that an idle session's machine has gone. Where something was sent and is not acknowledged
+# the kernel probes nothing: it sends again, for a quarter of an hour without a `tcp_user_timeout`.
+_GIVEN_UP = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 11_000,
+}
+
 # What a row's column `xact` holds: the transaction that wrote it, as a number that never wraps.
 THIS_TRANSACTION = text("(pg_current_xact_id()::text)::bigint")
 
@@ -76,10 +87,13 @@ def connect_engine(
         hide_parameters=True,  # they may hold a payment token, and errors are logged
         connect_args={
             "application_name": process,
-            "connect_timeout": 5,
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
+            **_GIVEN_UP,
             "options": (limits or DatabaseLimits()).as_options(),
         },
     )
+
+
+def conninfo(url: URL) -> str:
+    """The same way for libpq, which a session takes that no engine is there for; it holds the password."""
+    told = {name: str(value) for name, value in _GIVEN_UP.items()}
+    return url.set(drivername="postgresql").update_query_dict(told).render_as_string(hide_password=False)
