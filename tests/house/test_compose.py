@@ -223,12 +223,25 @@ def test_versions_are_the_native_ones():
 
 def test_images_have_tags_and_ours_is_our_version():
     version = PROJECT["project"]["version"]
-    images = {container["image"]: "build" in container for container in CONTAINERS.values()}
+    ours = {f"neverlost{kind}:{version}" for kind in ("", "-connect")}
+    images = {container["image"] for container in CONTAINERS.values()}
 
     assert all(image.partition(":")[2] not in {"", "latest"} for image in images)
-    assert {image for image in images if images[image]} == {
-        f"neverlost{kind}:{version}" for kind in ("", "-connect")
-    }
+    assert {image for image in images if image.startswith("neverlost")} == ours
+
+
+def test_one_container_builds_each_image_of_ours_and_nobody_looks_for_it_elsewhere():
+    ours = [each for each in CONTAINERS.values() if each["image"].startswith("neverlost")]
+    built = [each["image"] for each in CONTAINERS.values() if "build" in each]
+
+    assert sorted(built) == sorted({each["image"] for each in ours}), "builders of one tag would race"
+    assert {each["pull_policy"] for each in ours} == {"never"}
+
+
+def test_images_can_be_read_by_the_account_that_runs_them_whatever_the_umask_of_the_checkout():
+    for image in (IMAGE, CONNECT_IMAGE):
+        copied = image.rindex("\nCOPY ")
+        assert copied < image.index("chmod -R a+rX .", copied) < image.index("\nUSER ", copied)
 
 
 @each_container
