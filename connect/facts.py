@@ -47,9 +47,8 @@ class Relay:
     is_stored_known: bool = True  # not where Kafka did not tell it, or may have a newer one
     moves: bool | None = None  # None: nobody watched
     tables: frozenset[str] = frozenset()
-    rows: Mapping[str, int] = field(
-        default_factory=dict
-    )  # of the newest million outbox rows, by topic, but for those of half a minute
+    # Of the newest million outbox rows, by topic, but for those of half a minute.
+    rows: Mapping[str, int] = field(default_factory=dict)
     keep_bytes: int = -1
 
 
