@@ -16,12 +16,14 @@ TOUCH_ORDERS = text("""
     GROUP BY touched.key ORDER BY touched.key
     ON CONFLICT (order_id) DO UPDATE SET final = unsettled.final OR excluded.final
 """)
-# Those with nothing under way: the longest not looked at first.
+# Those with nothing under way: the longest not looked at first. What was looked at by a clock that was set
+# back since is looked at again.
 TO_SETTLE = text("""
     SELECT order_id FROM unsettled
     WHERE final AND NOT EXISTS (SELECT FROM awaited WHERE awaited.key = order_id)
       AND NOT EXISTS (SELECT FROM unread WHERE unread.key = order_id)
-      AND (suspect_since IS NULL OR looked_at < clock_timestamp() - interval '5 seconds')
+      AND (suspect_since IS NULL
+           OR looked_at NOT BETWEEN clock_timestamp() - interval '5 seconds' AND clock_timestamp())
     ORDER BY looked_at NULLS FIRST LIMIT :most
 """)
 NEVER_LOOKED_AT = text("""

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from audit import sql
-from audit.sources import Source
+from audit.sources import Known, Source
 from audit.topics import Cluster, Place
 
 LOOKED_UP_MAX = 5_000
@@ -27,15 +28,28 @@ def find_lost(connection: Connection, checkpoint: Checkpoint, topics: Iterable[s
         connection.execute(sql.FIND_LOST, found)
 
 
-def find_phantoms(connection: Connection, sources: Mapping[str, Source]) -> None:
-    """The records that their source knows nothing of. It wrote a row before a relay could send it."""
+def find_phantoms(
+    connection: Connection, sources: Mapping[str, Source], doubted: Mapping[UUID, int]
+) -> dict[UUID, int]:
+    """The records that their source knows nothing of.
+
+    A commit can be sent by a relay before others see it, so nothing is said before every transaction has
+    ended that had begun when an id was first looked for in vain. Answers with those ids, and the newest of
+    these transactions: they are `doubted` the next time.
+    """
     rows = connection.execute(sql.UNCLAIMED, {"most": LOOKED_UP_MAX}).all()
+    still: dict[UUID, int] = {}
     for named in {row.source for row in rows}:
         ids = [row.event_id for row in rows if row.source == named]
         source = sources.get(named.removeprefix("/"))
-        known = source.known(ids) if source else set()
-        if phantoms := [each for each in ids if each not in known]:
+        known = source.known(ids) if source else Known()
+        # A restored database may count from further below.
+        unknown = [each for each in ids if each not in known.ids]
+        waits = {each: min(doubted.get(each, known.newest), known.newest) for each in unknown}
+        still |= {each: until for each, until in waits.items() if until >= known.horizon}
+        if phantoms := [each for each in waits if each not in still]:
             connection.execute(sql.FIND_PHANTOMS, {"ids": phantoms})
+    return still
 
 
 def find_skipped(connection: Connection, source: Source, cluster: Cluster) -> None:

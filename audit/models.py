@@ -177,6 +177,7 @@ class Finding(Base):
     __table_args__ = (
         CheckConstraint(one_of("kind", Kind), name="kind_known"),
         Index("ix_findings_open", "kind", postgresql_where="explained_by IS NULL"),
+        Index("ix_findings_explained_by", "explained_by", postgresql_where="explained_by IS NOT NULL"),
     )
 
     kind: Mapped[str] = mapped_column(primary_key=True)

@@ -10,11 +10,13 @@ _RECORD = text("""
     VALUES (:kind, :services, :topics, :done_by, :reason)
 """)
 
-# What services have sent that is neither in its topic nor known to be lost, of what was there before.
+# What services have sent that is neither in its topic nor known to be lost, of what was there before. While
+# their outboxes cannot be read on, nobody knows.
 _UNDECIDED = text("""
     SELECT (SELECT count(*) FROM awaited
             WHERE lost_at IS NULL AND noted_at < :before AND service = ANY(CAST(:services AS text[])))
-         + (SELECT count(*) FROM report WHERE began_at < :before)
+         + (SELECT count(*) FROM report
+            WHERE began_at < :before OR body -> 'held_up' ?| CAST(:services AS text[]))
 """)
 NOW = text("SELECT clock_timestamp()")
 

@@ -30,6 +30,7 @@ class Scene:
     missing_topics: Sequence[str]
     behind: Sequence[str]
     stock: Sequence[str]
+    held_up: Sequence[str] = ()
 
 
 def write_report(connection: Connection, scene: Scene) -> Body:
@@ -74,6 +75,7 @@ def as_json(counts: Counts, recoveries: Sequence[Body]) -> Body:
         "skipped": counts.skipped.as_json(),
         "altered": counts.altered.as_json(),
         "behind": list(counts.behind),
+        "held_up": list(counts.held_up),
         "invariants": [each.as_json() for each in invariants(counts)],
         "recoveries": list(recoveries),
     }
@@ -101,10 +103,11 @@ def count(connection: Connection, scene: Scene) -> Counts:
         days_ahead=scene.days_ahead,
         missing_topics=scene.missing_topics,
         behind=scene.behind,
+        held_up=scene.held_up,
     )
 
 
-_LIMITS = {"most": IDS_MAX, "late_seconds": sql.LATE_SECONDS}
+_LIMITS = {"most": IDS_MAX, "late_seconds": sql.LATE_SECONDS, "explained_max": sql.EXPLAINED_MAX}
 
 
 def _count(connection: Connection, statement: Any) -> Count:

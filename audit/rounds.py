@@ -4,6 +4,7 @@ A round is one transaction in the auditor's database, marks and all: one that is
 """
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
@@ -32,6 +33,7 @@ class Auditor:
         self._reader: TopicReader | None = None
         self._topic_ids: Mapping[str, str] = {}
         self._checkpoint = Checkpoint()
+        self._doubted: Mapping[UUID, int] = {}
 
     def round(self) -> Body:
         try:
@@ -72,7 +74,8 @@ class Auditor:
             behind += books.behind(connection)
             days = {name: source.days_ahead() for name, source in self._sources.items()}
             missing = [topic for topic in TOPICS if topic not in topic_ids]
-            scene = Scene(began_at, slots, days, missing, behind, stock)
+            held_up = [name for name, helping in helpings.items() if helping.is_held_up]
+            scene = Scene(began_at, slots, days, missing, behind, stock, held_up)
             report = write_report(connection, scene)
         if reader.has_reached(self._checkpoint.ends):
             self._checkpoint = Checkpoint({n: s.confirmed for n, s in slots.items() if s}, ends)
@@ -105,7 +108,7 @@ class Auditor:
         return {name: source.written(marks.get(name, 0), ROWS_MAX) for name, source in self._sources.items()}
 
     def _judge(self, connection: Connection, reader: TopicReader) -> None:
-        judgement.find_phantoms(connection, self._sources)
+        self._doubted = judgement.find_phantoms(connection, self._sources, self._doubted)
         read = [topic for topic in self._topic_ids if reader.has_reached(self._checkpoint.ends, topic)]
         judgement.find_lost(connection, self._checkpoint, read)
         for source in self._sources.values():

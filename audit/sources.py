@@ -10,6 +10,9 @@ from sqlalchemy import Connection, Engine, Row, text
 from audit.digest import OF_ROW
 from contracts.services import Service
 
+# An open transaction that rows wait for is nothing for so long; longer, and it cannot be said what they say.
+HELD_UP_SECONDS = 30
+
 # The oldest transaction that is still open: every older one has ended, so what it wrote can be seen.
 HORIZON = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 
@@ -41,7 +44,21 @@ _WRITTEN_BY = text(f"""
     WHERE xact = :xact
 """)  # noqa: S608 - the digest's text is a constant
 
-_KNOWN = text("SELECT id FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))")
+# The first row that cannot be read, because a transaction from before it is open: whether it has waited for
+# longer than anything that is under way.
+_IS_HELD_UP = text("""
+    SELECT created_at NOT BETWEEN clock_timestamp() - make_interval(secs => :seconds)
+                              AND clock_timestamp() + interval '1 second'
+    FROM outbox WHERE xact >= :horizon ORDER BY xact LIMIT 1
+""")
+
+# In one snapshot, with the oldest transaction that is open in it.
+_KNOWN = text("""
+    SELECT ARRAY(SELECT id FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))) AS ids,
+           pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon
+""")
+# Newer than every transaction that had begun; a snapshot's own end may lie before some that are open.
+_NEWEST = text("SELECT pg_current_xact_id()::text::bigint")
 
 _RECEIVED = text("""
     SELECT event_id FROM inbox WHERE consumer = :consumer AND event_id = ANY(CAST(:ids AS uuid[]))
@@ -65,12 +82,25 @@ _DAYS_AHEAD = text("""
 
 @dataclass(frozen=True, slots=True)
 class Helping:
-    """Outbox rows of whole transactions: all below `mark`, which were not read before."""
+    """Outbox rows of whole transactions: all below `mark`, which were not read before.
+
+    `is_held_up`: others wait for a transaction that has been open for long, and nothing is known of them.
+    """
 
     rows: Sequence[Row[Any]]
     mark: int
     noted_lsn: int
     is_all: bool
+    is_held_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Ids that an outbox has. Transactions below `horizon` had ended, and none above `newest` had begun."""
+
+    ids: frozenset[UUID] = frozenset()
+    horizon: int = 0
+    newest: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +151,17 @@ class Source:
                 mark = max(mark, horizon)
             else:
                 rows, mark = _whole_transactions(connection, rows)
-            return Helping(rows, mark, connection.execute(_NOW_AT).scalar_one(), is_all)
+            noted_lsn = connection.execute(_NOW_AT).scalar_one()
+            behind = {"horizon": horizon, "seconds": HELD_UP_SECONDS}
+            is_held_up = bool(connection.execute(_IS_HELD_UP, behind).scalar())
+            return Helping(rows, mark, noted_lsn, is_all, is_held_up)
 
-    def known(self, ids: Collection[UUID]) -> set[UUID]:
+    def known(self, ids: Collection[UUID]) -> Known:
         """Those of the ids that the outbox has."""
-        return self._ids(_KNOWN, ids=list(ids))
+        with self.connect() as connection:
+            row = connection.execute(_KNOWN, {"ids": list(ids)}).one()
+            newest = connection.execute(_NEWEST).scalar_one()
+        return Known(frozenset(row.ids), row.horizon, newest)
 
     def received(self, ids: Collection[UUID]) -> set[UUID]:
         """Those of the ids that the service's consumer has in its inbox, handled or parked."""

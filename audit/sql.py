@@ -204,7 +204,8 @@ FIND_LOST = text("""
 """)
 # What is known to be skipped comes last: it must not keep what is newer from being looked at.
 UNREAD = text("""
-    SELECT event_id, topic, partition, "offset", noted_at < clock_timestamp() - interval '5 seconds' AS is_old
+    SELECT event_id, topic, partition, "offset",
+           noted_at NOT BETWEEN clock_timestamp() - interval '5 seconds' AND clock_timestamp() AS is_old
     FROM unread WHERE consumer = :consumer ORDER BY skipped_at IS NOT NULL, noted_at LIMIT :most
 """)
 SEEN_BY = text("""

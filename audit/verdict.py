@@ -13,6 +13,7 @@ AHEAD_SECONDS_MAX = 1.0
 # A slot that is `extended` keeps more than a checkpoint would like, and still keeps all of it.
 HOLDING = ("reserved", "extended")
 _SET_BACK = "it was restored or replaced, and is read anew; ./run audit repair sends what is missing"
+_HELD_UP = "waits for a transaction of its Postgres that stays open: what was written since cannot be read"
 
 
 class Verdict(StrEnum):
@@ -57,6 +58,7 @@ class Counts:
     slots: Mapping[str, str] = field(default_factory=dict)
     days_ahead: Mapping[str, int] = field(default_factory=dict)
     behind: Sequence[str] = ()
+    held_up: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def decide(counts: Counts) -> tuple[Verdict, list[str]]:
         return Verdict.RED, wrong
     unsure = [f"{counts.late.count} events are late"] if counts.late.count else []
     unsure += [f"{each} is not read to its end yet" for each in counts.behind]
+    unsure += [f"the outbox of {each} {_HELD_UP}" for each in counts.held_up]
     return (Verdict.GREY, unsure) if unsure else (Verdict.GREEN, [])
 
 

@@ -129,7 +129,7 @@ def one_round(system: System, arrivals: Sequence[Arrival]) -> tuple[float, Figur
         marks = {row.service: row.outbox_mark for row in connection.execute(audit_sql.MARKS)}
         helpings = {name: each.written(marks.get(name, 0), ROWS_MAX) for name, each in sources.items()}
         intake.take_in(connection, arrivals, helpings)
-        judgement.find_phantoms(connection, sources)
+        judgement.find_phantoms(connection, sources, {})
         everything = Checkpoint({name: helping.noted_lsn for name, helping in helpings.items()})
         judgement.find_lost(connection, everything, [topic.name for topic in MESSAGE_TOPICS])
         for source in sources.values():

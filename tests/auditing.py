@@ -39,6 +39,7 @@ AGE = """
     UPDATE awaited SET noted_at = noted_at - interval '1 minute';
     UPDATE unread SET noted_at = noted_at - interval '1 minute';
     UPDATE gaps SET noted_at = noted_at - interval '1 minute';
+    UPDATE unclaimed SET noted_at = noted_at - interval '1 minute';
     UPDATE unsettled SET suspect_since = suspect_since - interval '1 minute',
         looked_at = looked_at - interval '1 minute';
 """
@@ -77,6 +78,7 @@ class AuditedSystem:
         self.repairs = {s.name: engine_of(s.name, "repair") for s in SERVICES}
         self.ends = defaultdict(int)
         self.body = {}
+        self.doubted = {}
 
     def close(self):
         self.session.close()
@@ -220,8 +222,9 @@ class AuditedSystem:
             restored.look_for(connection, self.sources)
             began_at = connection.execute(sql.NOW).scalar_one()
             before = connection.execute(text("SELECT coalesce(max(noted_lsn), -1) FROM awaited")).scalar_one()
-            intake.take_in(connection, arrivals, self.written(connection, most))
-            judgement.find_phantoms(connection, self.sources)
+            helpings = self.written(connection, most)
+            intake.take_in(connection, arrivals, helpings)
+            self.doubted = judgement.find_phantoms(connection, self.sources, self.doubted)
             confirmed = dict.fromkeys(SERVICE, before) if passed else {}
             judgement.find_lost(connection, Checkpoint(confirmed), TOPICS)
             for source in self.sources.values():
@@ -235,6 +238,7 @@ class AuditedSystem:
                 "missing_topics": (),
                 "behind": books.behind(connection),
                 "days_ahead": days,
+                "held_up": [name for name, helping in helpings.items() if helping.is_held_up],
                 **scene,
             }
             self.body = report.write_report(connection, Scene(began_at=began_at, stock=stock, **told))
@@ -279,12 +283,12 @@ def ids(rows):
     return [str(row.id) for row in rows]
 
 
-def a_stranger(key="a-strangers-key", topic="order-created", source="/order"):
+def a_stranger(key="a-strangers-key", topic="order-created", source="/order", kind="order.created.v1"):
     """A row that no outbox has."""
     return SimpleNamespace(
         id=UUID(int=uuid4().int),
         key=key,
-        type="order.created.v1",
+        type=kind,
         topic=topic,
         sequence=1,
         source=source,

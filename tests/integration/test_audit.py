@@ -154,10 +154,24 @@ def test_an_event_that_was_skipped_and_is_seen_after_all_is_skipped_no_more(audi
 def test_a_record_that_nobody_wrote_is_a_phantom(audited, source):
     stranger = a_stranger(source=source)
 
-    body = audited.round([audited.record(stranger)])
+    audited.round([audited.record(stranger)])
+    body = audited.later()
 
-    assert (body["verdict"], red(audited.later())) == ("red", ["S6"])
+    assert (body["verdict"], red(body)) == ("red", ["S6"])
     assert body["phantom"] == {"count": 1, "ids": ids([stranger])}
+
+
+def test_a_row_that_nobody_sees_yet_although_a_relay_has_sent_it_is_no_phantom(audited):
+    """Its commit is in the WAL, and the session that wrote it is stopped before others may see it."""
+    with audited.apps["order"].begin() as session:
+        event_id = audited_row(session)
+        sent = audited.record(a_stranger(key="x", kind="t"), event_id=event_id)
+        audited.round([sent])
+        assert audited.later()["late"] == {"count": 1, "ids": [str(event_id)]}
+
+    body = audited.settled([])
+
+    assert (body["verdict"], body["checked"]) == ("green", 1)
 
 
 def test_a_record_without_an_id_is_a_phantom(audited):
@@ -463,6 +477,28 @@ def test_the_mark_waits_for_an_older_transaction_and_its_rows_are_found_later(au
     assert (body["verdict"], body["checked"]) == ("green", 3)
 
 
+def test_what_an_open_transaction_keeps_from_being_read_is_not_vouched_for(audited):
+    before = datetime.now(UTC) - timedelta(minutes=1)
+
+    def is_decided(service):
+        with audited.engine.connect() as connection:
+            return recoveries.is_decided(connection, before, [service])
+
+    with audited.apps["payment"].begin() as idle:  # of the same Postgres, and of another database
+        idle.execute(text("SELECT pg_current_xact_id()"))
+        audited.events(2)
+        assert audited.round()["verdict"] == "green"
+        audited.do("order", "UPDATE outbox SET created_at = created_at - interval '1 minute'")
+        body = audited.round()
+
+        assert (body["verdict"], body["held_up"], body["checked"]) == ("grey", ["order"], 0)
+        assert "stays open" in body["reasons"][0]
+        assert (is_decided("order"), is_decided("payment")) == (False, True)
+
+    body = audited.round(passed=False)
+    assert (body["held_up"], body["checked"]) == ([], 2)
+
+
 def audited_row(connection):
     """A row that an open transaction writes."""
     return connection.execute(
@@ -549,6 +585,20 @@ def test_books_that_do_not_agree_are_told(audited, database, statement, caught):
     body = audited.later()
 
     assert (body["verdict"], red(body)) == ("red", caught)
+
+
+def test_a_clock_that_is_set_back_makes_nothing_good(audited):
+    _, told = audited.order()
+    audited.do("order", "UPDATE orders SET total_amount = 999")
+    audited.settled(told)
+    assert red(audited.later()) == ["S11"]
+
+    later = "clock_timestamp() + interval '1 hour'"
+    audited.do("audit", f"UPDATE unsettled SET suspect_since = {later}, looked_at = {later}")
+
+    assert red(audited.round()) == ["S11"]
+    audited.do("order", "UPDATE orders SET total_amount = 1250")
+    assert audited.later()["verdict"] == "green"
 
 
 def test_while_more_orders_have_ended_than_a_round_compares_it_is_not_green(audited, monkeypatch):

@@ -5,6 +5,8 @@ import re
 import pytest
 
 import audit.books_sql
+import audit.report_sql
+import audit.sources
 import audit.trace_sql
 import payment.queries
 import saga.sql
@@ -61,6 +63,20 @@ def test_orders_that_nobody_has_looked_at_come_first_unsorted(databases):
 
     assert "ix_unsettled_looked_at" in plan
     assert "Sort" not in plan
+
+
+def test_what_recoveries_explain_is_counted_by_an_index(databases):
+    plan = planned(databases.url("audit", "auditor"), audit.report_sql.RECOVERIES)
+
+    assert "ix_findings_explained_by on findings" in plan, plan
+    assert "Seq Scan on findings" not in plan
+
+
+def test_what_waits_for_an_open_transaction_is_found_by_an_index(databases):
+    plan = planned(databases.url("order", "auditor"), audit.sources._IS_HELD_UP)
+
+    assert "Seq Scan" not in plan, plan
+    assert re.search(r"Index Scan using \w*outbox\w*xact\w* on outbox_p\d+", plan), plan
 
 
 def test_letters_that_were_redriven_are_not_read(databases):

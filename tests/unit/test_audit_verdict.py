@@ -76,6 +76,7 @@ def test_every_count_is_judged():
             "set_back": ["x"],
             "missing_topics": ["x"],
             "behind": ["x"],
+            "held_up": ["x"],
         }.get(field.name, ONE)
         if field.name not in told:
             assert decide(Counts(**{field.name: worst}))[0] is not Verdict.GREEN, field.name
