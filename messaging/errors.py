@@ -41,12 +41,12 @@ def is_messages_own(error: Exception) -> bool:
     serialization, timeout, a missing grant): trying again may help, parking everything would not.
     """
     if isinstance(error, DBAPIError):
-        return isinstance(error.orig, _OWN_DATABASE_FAULTS) and not _lacks_partition(error.orig)
+        return isinstance(error.orig, _OWN_DATABASE_FAULTS) and not lacks_partition(error)
     return not isinstance(
         error, SQLAlchemyError | OSError | MemoryError | OutsideTransaction | MomentaryFault
     )
 
 
-def _lacks_partition(error: postgres.Error) -> bool:
+def lacks_partition(error: DBAPIError) -> bool:
     """A row for which no partition was made comes as a broken CHECK that has no name."""
-    return isinstance(error, postgres.CheckViolation) and error.diag.constraint_name is None
+    return isinstance(error.orig, postgres.CheckViolation) and error.orig.diag.constraint_name is None

@@ -8,11 +8,11 @@ from typing import Any
 import structlog
 from flask import Flask, Response, jsonify, request
 from pydantic import ValidationError
-from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy.exc import IntegrityError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from messaging.errors import MomentaryFault
+from messaging.errors import MomentaryFault, lacks_partition
 from runtime import redaction
 from runtime.errors import NeverlostError
 
@@ -74,6 +74,7 @@ def answer_with_problems(app: Flask) -> None:
     app.register_error_handler(OperationalError, _answer_unavailable)
     app.register_error_handler(InternalError, _answer_unavailable)  # a session the server ended
     app.register_error_handler(PoolTimeout, _answer_unavailable)
+    app.register_error_handler(IntegrityError, _answer_refused)
     app.register_error_handler(Exception, _answer_unexpected)
 
 
@@ -113,6 +114,11 @@ def _answer_unavailable(error: Exception) -> Response:
     log.warning("the database did not answer", path=request.path, reason=redaction.explain(error))
     detail = "The database is not available; nothing was changed, or it is not known. Try again."
     return _answer(Problem(503, detail, headers={"Retry-After": "2"}))
+
+
+def _answer_refused(error: IntegrityError) -> Response:
+    """Without a partition for today nothing can be written, until a worker has made one."""
+    return _answer_unavailable(error) if lacks_partition(error) else _answer_unexpected(error)
 
 
 def _answer_unexpected(error: Exception) -> Response:

@@ -516,6 +516,19 @@ def slot_that_falls_behind(admin):
             connection.execute(text("SELECT pg_drop_replication_slot('behind')"))
 
 
+def test_on_a_day_without_a_partition_nothing_is_kept_and_clients_are_asked_to_come_back(orders, database):
+    children = (
+        "SELECT array_agg(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'outbox'::regclass"
+    )
+    for name in database(children):
+        database(f"ALTER TABLE outbox DETACH PARTITION {name}")
+
+    answer = problem(orders.post(PIZZA), 503)
+
+    assert answer.headers["Retry-After"]
+    assert database("SELECT count(*) FROM orders") == 0
+
+
 def test_what_has_expired_is_deleted_in_bounded_batches(orders, database, engine_of):
     orders.post(PIZZA, key="lunch")
     database(
