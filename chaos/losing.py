@@ -65,11 +65,11 @@ class Relays:
 
     def invalidate_slot(self, service: Service) -> None:
         """Write more WAL than a slot may hold back, once all others have followed."""
-        self._stop(service)
         with self._database(service) as connection:
             segments = connection.execute(_SEGMENTS).scalar_one()
             if not 0 < segments <= SEGMENTS_MAX:
                 raise NothingToHit(f"max_slot_wal_keep_size is {segments} segments: too much to write")
+            self._stop(service)
             for _ in range(segments + 2):
                 connection.execute(_WRITE)
                 at = connection.execute(_NEXT_SEGMENT).scalar_one()

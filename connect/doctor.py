@@ -8,6 +8,7 @@ from connect import losses
 from connect.cluster import Cluster, TopicFacts
 from connect.configurations import configuration
 from connect.facts import Facts, Relay
+from connect.health import why_held
 from connect.losses import Kind
 from connect.progress import SILENT_SECONDS
 from contracts.services import SERVICES
@@ -94,9 +95,9 @@ def _connector(relay: Relay) -> Iterator[Finding]:
     if status is None:
         return
     if status.is_held:
-        why = "somebody wished it so; until it goes on the outbox fills and the slot holds back WAL"
-        told = f"the connector is {status.state}"
-        yield Finding(Severity.WARNING, name, told, why, f"./run connect resume {name}")
+        because, remedy = why_held(relay.service, status.state)
+        why = f"{because}; until it goes on the outbox fills and the slot holds back WAL"
+        yield Finding(Severity.WARNING, name, f"the connector is {status.state}", why, remedy)
     for task in (task for task in status.tasks if task.state == "FAILED"):
         trace = " | ".join(line.strip()[:200] for line in task.trace.splitlines()[:TRACE_LINES])
         why = "connect-supervisor restarts it; the trace tells what to mend when that does not last"

@@ -5,11 +5,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from contracts.services import Service
+
 RUNNING = "RUNNING"
 FAILED = "FAILED"
 STOPPED = "STOPPED"
 UNASSIGNED = "UNASSIGNED"
 HELD = frozenset({"PAUSED", STOPPED})
+
+
+def why_held(service: Service, state: str) -> tuple[str, str]:
+    """Why a held connector is as it is, and the command that makes it go on.
+
+    Nobody but a recovery stops one. Resumed instead of recovered, it could go on from a wrong position.
+    """
+    if state == STOPPED:
+        return "a recovery that did not end left it so", f"./run connect recover {service.name}"
+    return "a person has paused it", f"./run connect resume {service.connector}"
 
 
 class Verdict(StrEnum):

@@ -7,6 +7,7 @@ from connect.facts import Facts, Relay
 from connect.health import STOPPED
 from connect.losses import POSITION_WRONG, SLOT_GONE, Loss, losses, undecided
 from contracts.services import Service
+from contracts.topics import OTHER_TOPICS
 from runtime.errors import NeverlostError
 
 
@@ -36,6 +37,12 @@ def questions(facts: Facts, wanted: Sequence[Service]) -> str:
 def chores(facts: Facts, wanted: Sequence[Service]) -> list[str]:
     """What a recovery puts right besides, though no relay need have lost anything; for a person."""
     found = facts.cluster.unplaced if facts.cluster else {}
+    there = facts.cluster.topics if facts.cluster else {}
+    topics = [
+        f"topic {topic.name} is not there: will make it"
+        for topic in OTHER_TOPICS
+        if facts.cluster and there.get(topic.name) is None
+    ]
     groups = [
         f"group {group} has no position in some partitions: will place it at their beginning"
         for group, partitions in found.items()
@@ -53,7 +60,7 @@ def chores(facts: Facts, wanted: Sequence[Service]) -> list[str]:
         for relay in relays
         if relay.status is not None and relay.status.state == STOPPED
     ]
-    return groups + drifted + stopped
+    return topics + groups + drifted + stopped
 
 
 def steps(relay: Relay, found: Sequence[Loss]) -> Iterator[str]:

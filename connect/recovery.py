@@ -23,6 +23,7 @@ from connect.health import STOPPED, Verdict
 from connect.losses import POSITION_WRONG, SLOT_GONE, Kind, Loss, Recovery
 from connect.plans import RecoveryImpossible, plan, questions
 from contracts.services import ORDER, Service
+from contracts.topics import OTHER_TOPICS
 from messaging.topics import make_topics, patiently, place_groups
 from runtime.database import DatabaseLimits, connect_engine
 from runtime.errors import WaitedTooLong
@@ -91,6 +92,8 @@ def recover(
     with _only_one(means), _kafka(means) as admin:
         planned = _still_planned(means, agreed)
         recoveries = [each for relay in planned for each in _bring_back(means, admin, relay, planned[relay])]
+        if made := patiently("topics", lambda: make_topics(admin, OTHER_TOPICS)):
+            means.say(f"topics made: {', '.join(made)}")
         register.register(means.client, wanted)
         ours = {service.connector for service in wanted}
         for name, status in means.client.statuses().items():
@@ -207,11 +210,7 @@ def _prove(means: Means, wanted: Sequence[Service]) -> None:
     """A canary through each of their relays that runs."""
     found = means.client.statuses()
     runs = {name for name, status in found.items() if status.verdict is Verdict.HEALTHY}
-    running = {
-        service: url
-        for service, url in means.services.items()
-        if service in wanted and service.connector in runs
-    }
+    running = {s: url for s, url in means.services.items() if s in wanted and s.connector in runs}
     register.prove(running, means.access.servers)
     means.say(f"a canary came through {', '.join(service.connector for service in running)}")
 

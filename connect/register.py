@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from connect import canary
 from connect.client import ConnectClient, ConnectError
 from connect.configurations import configuration, differs
-from connect.health import Verdict
+from connect.health import Verdict, why_held
 from contracts.services import SERVICES, Service
 from runtime.database import connect_engine, database_url
 from runtime.environment import Environment
@@ -36,9 +36,10 @@ def main() -> None:
     client = ConnectClient(urls)
     register(client)
     wait_until_running(client)
-    held = {name for name, status in client.statuses().items() if status.is_held}
-    for name in held:
-        log.warning("left as it is: a person has paused it; ./run connect resume", connector=name)
+    held = {name: status.state for name, status in client.statuses().items() if status.is_held}
+    for service in (each for each in databases if each.connector in held):
+        because, remedy = why_held(service, held[service.connector])
+        log.warning("left as it is", connector=service.connector, reason=because, remedy=remedy)
     prove({s: url for s, url in databases.items() if s.connector not in held}, servers)
 
 

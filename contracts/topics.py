@@ -103,7 +103,9 @@ _CONNECT = (
     Topic("connect-status", "connect", partitions=1, settings=_COMPACTED),
 )
 
-ALL_TOPICS = (*MESSAGE_TOPICS, CANARY, *_HEARTBEATS, *_CONNECTOR_OFFSETS, *_CONNECT)
+# What carries no events of orders.
+OTHER_TOPICS = (CANARY, *_HEARTBEATS, *_CONNECTOR_OFFSETS, *_CONNECT)
+ALL_TOPICS = (*MESSAGE_TOPICS, *OTHER_TOPICS)
 
 
 def written_by(service: str) -> tuple[str, ...]:

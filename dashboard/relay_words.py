@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from connect.health import ConnectorStatus, Verdict
+from connect.health import ConnectorStatus, Verdict, why_held
 from contracts.services import SERVICE
 from dashboard.sentences import Sentence, Tone
 
@@ -18,8 +18,9 @@ def relay(service: str, relays: Mapping[str, ConnectorStatus] | None) -> Sentenc
         told = f"the relay of {service} is not registered"
         return Sentence(told, Tone.BAD, "Bring it back with ./run connect recover", _PAGE)
     if status.is_held:
-        told = f"the relay of {service} is {status.state}, as a person wished"
-        return Sentence(told, Tone.WARNING, "Resume it", _PAGE)
+        because, remedy = why_held(SERVICE[service], status.state)
+        told = f"the relay of {service} is {status.state}: {because}"
+        return Sentence(told, Tone.WARNING, f"Make it go on: {remedy}", _PAGE)
     if status.verdict is Verdict.FAILED:
         told = f"the relay of {service} is FAILED ({status.reason or 'it does not say why'})"
         return Sentence(told, Tone.BAD, "Read its trace, then restart what failed", _PAGE)

@@ -72,10 +72,8 @@ def up(state: Path, port_offset: int, failures: float, deadline: int, jmx: bool)
     else:
         now = _start(wish, console)
     click.echo(status.where_to_look(now, state))
-    for name in status.held(now, state):
-        click.echo(
-            f"warning: {name} is paused, as a person has left it: ./run connect resume {name}", err=True
-        )
+    for told in status.held(now, state):
+        click.echo(f"warning: {told}", err=True)
 
 
 def _start(wish: launch.Wish, console: Console) -> StackRecord:

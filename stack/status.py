@@ -12,7 +12,7 @@ from rich.table import Table
 
 from connect import operations
 from connect.client import ConnectError
-from connect.health import HELD
+from connect.health import HELD, why_held
 from contracts.services import SERVICES
 from stack import postgres_home, probes, record, topology
 from stack.layout import DEFAULT_STATE, Layout
@@ -94,9 +94,12 @@ Stop:        ./run down{where}
 
 
 def held(now: StackRecord, state: Path) -> list[str]:
-    """The connectors that somebody has paused: orders are taken, and do not go on."""
+    """What is said of connectors that are paused or stopped: orders are taken, and do not go on."""
     layout = Layout(state=state, port_offset=now.port_offset)
-    return [each["name"] for each in _connectors(now, layout) if each["state"] in HELD]
+    states = {each["name"]: each["state"] for each in _connectors(now, layout) if each["state"] in HELD}
+    of = {service: states[service.connector] for service in SERVICES if service.connector in states}
+    told = {service.connector: why_held(service, found) for service, found in of.items()}
+    return [f"{name} is held, {because}: {remedy}" for name, (because, remedy) in told.items()]
 
 
 def _verdict(now: StackRecord | None, connectors: list[dict[str, Any]]) -> str:

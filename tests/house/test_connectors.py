@@ -9,7 +9,7 @@ from connect import worker
 from connect.configurations import configuration
 from connect.progress import BEAT_SECONDS
 from contracts.services import SERVICES, Service
-from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS, PARTITIONS, REPLICATION_FACTOR, Topic
+from contracts.topics import ALL_TOPICS, REPLICATION_FACTOR, written_by
 
 CONNECT = Path(worker.__file__).parent
 
@@ -104,17 +104,22 @@ def test_files_ask_for_exactly_the_variables_that_a_worker_is_given():
 
 
 @each_service
-def test_topic_made_by_connect_would_be_like_those_made_beforehand(service: Service):
-    prefix = "topic.creation.default."
-    made = {k.removeprefix(prefix): v for k, v in CONFIGURATIONS[service].items() if k.startswith(prefix)}
+def test_topics_made_by_connect_would_be_like_those_made_beforehand(service: Service):
+    """Connect makes a topic that was deleted again, by the first group that its name fits."""
+    given = CONFIGURATIONS[service]
+    relayed = {*written_by(service.name), service.heartbeat_topic}
+    for topic in (each for each in ALL_TOPICS if each.name in relayed):
+        fits = re.fullmatch(given["topic.creation.single.include"], topic.name)
+        prefix = f"topic.creation.{'single' if fits else 'default'}."
+        made = {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
+        made.pop("include", None)
 
-    topic: Topic = MESSAGE_TOPICS[0]
-
-    assert made == {
-        "partitions": str(PARTITIONS),
-        "replication.factor": str(REPLICATION_FACTOR),
-        **topic.all_settings,
-    }
+        assert made == {
+            "partitions": str(topic.partitions),
+            "replication.factor": str(REPLICATION_FACTOR),
+            **topic.all_settings,
+        }
+    assert given["topic.creation.groups"] == "single"
 
 
 def test_worker_keeps_its_state_in_topics_that_are_made_beforehand():

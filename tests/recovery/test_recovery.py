@@ -225,6 +225,23 @@ def test_a_topic_that_was_deleted_is_as_it_was(kafka, system, superuser):
 
 
 @pytest.mark.long
+def test_a_heartbeat_topic_that_was_deleted_has_its_one_partition_again(kafka, system):
+    """Connect makes it when the relay starts; with more, its readers would have no place in them."""
+    name = ORDER.heartbeat_topic
+    relays_of(system.layout).delete_topics(name)
+    until(lambda: name not in kafka.list_topics(timeout=10).topics, within_seconds=20, what="it to go")
+
+    system.run("connect", "restart", "order-outbox")
+    until(lambda: name in kafka.list_topics(timeout=10).topics, within_seconds=60, what="it to come back")
+    assert len(kafka.list_topics(name, timeout=10).topics[name].partitions) == 1
+    recovered = system.run("connect", "recover", "--yes")
+
+    assert recovered.returncode == 0, recovered.stdout + recovered.stderr
+    assert system.final_status(system.place()) == "COMPLETED"
+    content(system)
+
+
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_stack_that_cannot_start_for_want_of_a_slot_is_brought_back():
     with launch.temporary("recovery") as wish:

@@ -252,6 +252,26 @@ def test_groups_without_a_position_and_drift_are_put_right_besides():
     assert plans.chores(facts(), SERVICES) == []
 
 
+@pytest.mark.parametrize("name", ["relay-canary", "connect-status", ORDER.heartbeat_topic])
+def test_a_topic_without_events_that_is_gone_is_made_again_by_what_the_doctor_names(name):
+    [found] = examine(facts(cluster=without(name)))
+
+    assert found.remedy == "./run connect recover"
+    assert plans.chores(facts(cluster=without(name)), SERVICES) == [
+        f"topic {name} is not there: will make it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "remedy"),
+    [("STOPPED", "./run connect recover order"), ("PAUSED", "./run connect resume order-outbox")],
+)
+def test_who_is_held_is_not_resumed_where_a_recovery_left_it(state, remedy):
+    found = [each for each in examine(facts(status=running(ORDER, state))) if state in each.what]
+
+    assert [each.remedy for each in found] == [remedy]
+
+
 def test_a_connector_that_a_recovery_left_stopped_is_started_and_a_paused_one_is_not():
     [told] = plans.chores(facts(status=running(ORDER, "STOPPED")), SERVICES)
 

@@ -87,7 +87,7 @@ def test_a_consumer_that_takes_long_is_a_warning_and_leads_to_the_topics():
     [
         ({"order-outbox": RUNS}, Tone.CALM, "the relay of order runs"),
         ({"order-outbox": FAILED}, Tone.BAD, "the relay of order is FAILED (java.io: no)"),
-        ({"order-outbox": replace(RUNS, state="PAUSED")}, Tone.WARNING, "PAUSED, as a person wished"),
+        ({"order-outbox": replace(RUNS, state="PAUSED")}, Tone.WARNING, "PAUSED: a person has paused it"),
         ({"order-outbox": replace(RUNS, state="UNASSIGNED")}, Tone.WARNING, "does not run yet"),
         ({}, Tone.BAD, "the relay of order is not registered"),
         (None, Tone.WARNING, "Kafka Connect does not answer"),

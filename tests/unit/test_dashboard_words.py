@@ -94,7 +94,7 @@ ALARMS = {
         Tone.BAD,
         "relay of order is FAILED (java.x: no",
     ),
-    "paused": ({"connect": relay(state="PAUSED")}, Tone.WARNING, "PAUSED, as a person wished"),
+    "paused": ({"connect": relay(state="PAUSED")}, Tone.WARNING, "PAUSED: a person has paused it"),
     "starting": ({"connect": relay(task="UNASSIGNED")}, Tone.WARNING, "does not run yet"),
     "unregistered": ({"connect": Connect({"u": True}, {})}, Tone.BAD, "is not registered"),
     "a worker away": (
