@@ -32,7 +32,7 @@ class Membership:
         self._dead: set[str] = set()
 
     def look_after(self) -> None:
-        """Take out of the group whoever has just been found dead; what fails, its session does in time."""
+        """Take out of the group whoever has just been found dead; what fails is tried again."""
         dead = {address for address in self._addresses if _refuses(address)}
         gone, self._dead = sorted(dead - self._dead), dead
         if not gone:
@@ -40,6 +40,7 @@ class Membership:
         try:
             removed = self._remove(gone)
         except (KafkaError, KafkaException) as error:
+            self._dead.difference_update(gone)
             log.warning("dead workers stay in their group for now", reason=f"{type(error).__name__}: {error}")
         else:
             log.warning("dead workers were taken out of their group", workers=gone, members=removed)
