@@ -69,6 +69,8 @@ def up(state: Path, port_offset: int, failures: float, deadline: int, jmx: bool)
             raise NotReady("it runs already, and keeps the options it was started with: ./run down first")
         console.print("Already running.")
         now = progress.join(state, console)
+        if now.only:
+            raise NotReady("a recovery runs only what it needs: try again when it has ended")
     else:
         now = _start(wish, console)
     click.echo(status.where_to_look(now, state))
@@ -105,7 +107,11 @@ def reset(state: Path) -> None:
 @state_option
 @json_option
 def status_command(state: Path, as_json: bool) -> int:
-    """Show what runs. Exits with 0 when all is well, 1 when not, 2 while starting, 3 when nothing runs."""
+    """Show what runs.
+
+    Exits with 0 when all is well, 1 when not, 2 while starting or while a recovery runs only what it needs,
+    3 when nothing runs.
+    """
     return status.show(state, as_json=as_json)
 
 
@@ -149,7 +155,7 @@ def supervise(state: Path, port_offset: int, failures: float, deadline: int, **s
         nodes = topology.nodes(layout)
         if wish.only:
             nodes = topology.with_dependencies(wish.only, nodes)
-        return asyncio.run(Supervisor(layout, nodes).run())
+        return asyncio.run(Supervisor(layout, nodes, wish.only).run())
 
 
 def _first_line(error: Exception) -> str:

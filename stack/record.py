@@ -65,6 +65,7 @@ class StackRecord(BaseModel):
     deadline_seconds: int = DEADLINE_SECONDS  # the running processes', for commands that handle messages too
     failed: str | None = None
     warning: str | None = None
+    only: tuple[str, ...] = ()  # a part of a stack, for as long as a command needs it
     nodes: list[NodeRecord] = []
 
     @property

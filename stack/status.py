@@ -23,6 +23,7 @@ GREEN, RED, GREY = "green", "red", "grey"
 EXIT_CODE = {GREEN: 0, RED: 1, GREY: 2}
 NOT_RUNNING = 3
 _SAYS = {GREEN: "green: all is well", RED: "red: something does not run as it should", GREY: "grey: starting"}
+_PART = "grey: a recovery runs only what it needs; ./run up when it has ended"
 
 
 def show(state: Path, *, as_json: bool) -> int:
@@ -112,7 +113,9 @@ def _verdict(now: StackRecord | None, connectors: list[dict[str, Any]]) -> str:
     )
     expected = any(node.kind is Kind.CONNECT for node in now.processes)
     complete = len(connectors) == len(SERVICES) or not expected
-    return GREEN if running and relaying and complete else RED
+    if not (running and relaying and complete):
+        return RED
+    return GREY if now.only else GREEN
 
 
 def _process(node: NodeRecord) -> dict[str, Any]:
@@ -148,4 +151,4 @@ def _print_tables(now: StackRecord, report: dict[str, Any]) -> None:
         console.print(
             f"connector {each['name']}: {each['state']}, tasks {', '.join(each['tasks']) or 'none'}"
         )
-    console.print(_SAYS[report["verdict"]])
+    console.print(_PART if now.only and report["verdict"] == GREY else _SAYS[report["verdict"]])

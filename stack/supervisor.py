@@ -21,8 +21,9 @@ HOUSEKEEPING_EVERY_SECONDS = 5
 class Supervisor:
     """Runs the nodes of one layout until it is told to stop, or one of them cannot be started."""
 
-    def __init__(self, layout: Layout, nodes: Sequence[Node]) -> None:
+    def __init__(self, layout: Layout, nodes: Sequence[Node], only: tuple[str, ...] = ()) -> None:
         self._layout = layout
+        self._only = only
         self._phase = Phase.STARTING
         self._failed: str | None = None
         self._warning: str | None = None
@@ -122,5 +123,6 @@ class Supervisor:
             deadline_seconds=self._layout.order_deadline_seconds,
             failed=self._failed,
             warning=self._warning,
+            only=self._only,
             nodes=[keeper.record() for keeper in self._keepers.values()],
         )

@@ -64,7 +64,7 @@ def test_a_process_that_is_killed_comes_back(wish: launch.Wish, parent: subproce
 def test_a_process_that_lives_and_does_not_answer_is_not_well(
     wish: launch.Wish, parent: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]
 ):
-    assert status.show(wish.state, as_json=True) == status.EXIT_CODE[status.GREEN]
+    assert status.show(wish.state, as_json=True) == status.EXIT_CODE[status.GREY], "well, and a part"
     frozen = psutil.Process(node(wish, "gateway").pid)
 
     frozen.suspend()
@@ -110,6 +110,20 @@ def test_a_stack_on_its_way_out_is_not_taken_for_ready(wish: launch.Wish, parent
     with pytest.raises(NotReady, match="being stopped"):
         progress.join(wish.state, CONSOLE)
     frozen.kill()
+
+
+def test_a_part_of_a_stack_is_not_taken_for_a_whole_one(
+    wish: launch.Wish, parent: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]
+):
+    status.show(wish.state, as_json=False)
+    assert "runs only what it needs" in capsys.readouterr().out
+    command = [sys.executable, "-m", "stack", "up", "--state", str(wish.state)]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == NotReady.exit_code
+    assert "runs only what it needs" in done.stderr
+    assert "Ready." not in done.stdout
 
 
 def test_an_operator_is_told_in_one_line_what_is_away(wish: launch.Wish, parent: subprocess.Popen[bytes]):
