@@ -27,7 +27,7 @@ def why_held(service: Service, state: str) -> tuple[str, str]:
 class Verdict(StrEnum):
     """HEALTHY: it runs. DEGRADED: it does not, and may yet by itself. FAILED: only a restart helps.
 
-    WEDGED: it says that it runs, and brings nothing to Kafka (connect/progress.py): a restart may help.
+    WEDGED: whatever it says, it brings nothing to Kafka (connect/progress.py): a restart may help.
     """
 
     HEALTHY = "healthy"

@@ -5,6 +5,7 @@ gone tells them apart: it refuses. What is told wrongly costs one rebalance, and
 """
 
 import socket
+import threading
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from urllib.parse import urlsplit
@@ -18,18 +19,28 @@ from kafka.errors import KafkaError
 from connect import cluster
 
 GROUP = "neverlost-connect"  # `group.id` in worker.properties
+# A worker that was killed listens again after a second, or three; a round of the supervisor may take longer.
+LOOK_EVERY_SECONDS = 0.2
 _CONNECT_SECONDS_MAX, _ANSWER_SECONDS_MAX = 1.0, 3.0
 
 log = structlog.get_logger(__name__)
 
 
 class Membership:
-    """Looks at the workers' ports, once a round."""
+    """Looks at the workers' ports, again and again."""
 
     def __init__(self, urls: Sequence[str], servers: Sequence[str]) -> None:
         self._addresses = [urlsplit(url).netloc for url in urls]
         self._servers = servers
         self._dead: set[str] = set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop`; should it fail, the whole process ends, and is started anew."""
+        try:
+            while not stop.wait(LOOK_EVERY_SECONDS):
+                self.look_after()
+        finally:
+            stop.set()
 
     def look_after(self) -> None:
         """Take out of the group whoever has just been found dead; what fails is tried again."""

@@ -17,6 +17,8 @@ BEAT_SECONDS = 2.0
 # A frozen broker holds a producer up for 10 s, a killed worker's task is back after some 8 s: neither is
 # a wedge, nor are both, one after the other.
 WEDGED_SECONDS = 30.0
+# Nor is a task that is being moved or restarted, for twice as long: one that is so for ever is.
+STRANDED_SECONDS = 2 * WEDGED_SECONDS
 # Five heartbeats: the relay's own thread no longer writes them.
 SILENT_SECONDS = 5 * BEAT_SECONDS
 

@@ -19,7 +19,7 @@ from connect.client import ConnectClient, ConnectError
 from connect.health import ConnectorStatus, Verdict, problems
 from connect.membership import Membership
 from connect.metrics import RESTARTS
-from connect.progress import WEDGED_SECONDS, Sight, Watch
+from connect.progress import STRANDED_SECONDS, WEDGED_SECONDS, Sight, Watch
 from connect.restarts import Restarts
 from contracts.services import SERVICES, Service
 from runtime.database import DatabaseLimits, connect_engine, database_url
@@ -30,6 +30,8 @@ from runtime.stopping import stop_requested
 from runtime.waiting import Backoff
 
 POLL_SECONDS = 1.0
+# How long a relay may bring nothing, by what Connect says of it; what failed is restarted at once.
+_PATIENCE = {Verdict.HEALTHY: WEDGED_SECONDS, Verdict.DEGRADED: STRANDED_SECONDS}
 # The next round asks again anyway.
 _ONE_TRY = Backoff(attempts=1, first_seconds=0)
 # A slow database must not keep a round from restarting what failed.
@@ -45,17 +47,10 @@ Look = Callable[[str], Sight | None]
 class Supervisor:
     """One round after another; `problems` is what the last one saw."""
 
-    def __init__(
-        self,
-        client: ConnectClient,
-        connectors: tuple[str, ...],
-        look: Look,
-        look_after_workers: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, client: ConnectClient, connectors: tuple[str, ...], look: Look) -> None:
         self._client = client
         self._connectors = connectors
         self._look = look
-        self._look_after_workers = look_after_workers
         self._restarts = Restarts()
         self._watch = Watch()
         self._problems: Mapping[str, str] = {"connect": "not asked yet"}
@@ -71,7 +66,6 @@ class Supervisor:
 
     def look_around(self, now: float) -> None:
         """One round."""
-        self._look_after_workers()
         try:
             found = self._client.statuses()
             wedged = {name: told for name in found if (told := self._wedged(found[name], now))}
@@ -83,8 +77,9 @@ class Supervisor:
             self._tell({"connect": str(error)})
 
     def _wedged(self, status: ConnectorStatus, now: float) -> str | None:
-        """Why a connector that runs counts as wedged; None where it does not."""
-        if status.name not in self._connectors or status.verdict is not Verdict.HEALTHY:
+        """Why a connector counts as wedged, whatever it says of itself; None where it does not."""
+        patience = _PATIENCE.get(status.verdict)
+        if status.name not in self._connectors or status.is_held or patience is None:
             self._watch.forget(status.name)
             return None
         sight = self._look(status.name)
@@ -92,22 +87,23 @@ class Supervisor:
             self._watch.forget(status.name)
             return None
         stalled = self._watch.stalled_seconds(status.name, sight, now)
-        if stalled < WEDGED_SECONDS:
+        if stalled < patience:
             return None
+        says = "it says that it runs" if status.verdict is Verdict.HEALTHY else status.summary()
         # In tens of seconds, so that the log does not tell every round as news.
-        return f"it says that it runs, and has brought nothing for {stalled // 10 * 10:.0f} s"
+        return f"{says}, and has brought nothing for {stalled // 10 * 10:.0f} s"
 
     def _look_after(self, name: str, verdict: Verdict, found: str, now: float) -> None:
         if not self._restarts.due(name, verdict, now):
             return
         if verdict is Verdict.WEDGED:
             self._client.check_health()  # Without Kafka no relay moves: a restart would only add to it.
-            self._watch.forget(name)
         attempt, hopeless = self._restarts.note(name, now)
         tell = log.error if hopeless else log.warning
         what = "restarting again, in vain so far: a person is needed" if hopeless else "restarting"
         tell(what, connector=name, attempt=attempt, found=found)
         self._client.restart(name, only_failed=verdict is Verdict.FAILED)
+        self._watch.forget(name)
         RESTARTS.labels(name).inc()
 
     def _tell(self, found: Mapping[str, str]) -> None:
@@ -153,9 +149,9 @@ def main() -> None:
         client,
         tuple(service.connector for service in SERVICES),
         Databases(engines).look,
-        Membership(urls, servers).look_after,
     )
     serve_health(bind, supervisor.problems)
+    threading.Thread(target=Membership(urls, servers).run, args=(stop,), daemon=True).start()
     supervisor.run(stop)
 
 

@@ -34,10 +34,11 @@ SMALL_MB = 3200
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A system that can be attacked: what faults work on, and where orders go and evidence is."""
+    """A system that can be attacked: what faults work on, and where orders go, evidence is, and logs lie."""
 
     ground: Ground
     endpoints: Endpoints
+    logs: Path | None = None  # None: of somebody's own, who knows where they are
 
 
 @contextmanager
@@ -119,7 +120,7 @@ def _stack_system(scenario: Scenario, layout: Layout, stack: ExitStack) -> Syste
         ground.tools = {**ground.tools, DISKS: small}
     if layout.detour:
         ground.network = stack.enter_context(Network(HOST, layout.port("detour")))
-    return System(ground, prey.endpoints_of(layout))
+    return System(ground, prey.endpoints_of(layout), layout.logs)
 
 
 def _own_system(described: dict[str, Any], stack: ExitStack) -> System:

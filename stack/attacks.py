@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import random
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -103,11 +104,18 @@ def _run(attack: Attack, system: arena.System) -> int:
     for each in told["invariants"]:
         click.echo(f"{each['verdict']:8} {each['name']}: {each['found']} of {each['checked']} broke it")
     click.echo("\n".join([f"{told['verdict']}: {attack.folder / 'report.html'}", *told["reasons"]]))
+    if told["verdict"] == "invalid" and system.logs:
+        click.echo(f"What the processes wrote is kept in {keep_logs(system.logs, attack.folder)}")
     if told["not_tried"]:
         click.echo(f"Not tried, since the orders ran out before: {'; '.join(told['not_tried'])}")
     elif note_largest(LARGEST, told):
         click.echo(f"The largest run so far: noted in {LARGEST}")
     return EXIT_CODE[told["verdict"]]
+
+
+def keep_logs(logs: Path, folder: Path) -> Path:
+    """Copy the logs of a stack beside its report: the stack may be gone soon, and with it why it failed."""
+    return Path(shutil.copytree(logs, folder / "logs"))
 
 
 # As a history names them, and as people read them.

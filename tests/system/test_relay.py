@@ -19,6 +19,7 @@ from messaging import topics
 from messaging.topics import complete_settings
 from runtime.errors import SettingsError
 from runtime.waiting import until
+from tests.invariants import assert_nothing_lost_or_doubled
 
 
 def admin_of(system):
@@ -53,9 +54,9 @@ def _settings(admin, names):
 
 def test_an_older_topic_gets_what_it_lacks_and_keeps_what_somebody_has_set(system):
     admin = admin_of(system)
-    _set_segments(admin, "order-created", None)
-    _set_segments(admin, "order-failed", 3_600_000)
-    _wait_for_segments(admin, {"order-created": 7 * 24 * 3_600_000, "order-failed": 3_600_000})
+    _set(admin, "order-created", "segment.ms", None)
+    _set(admin, "order-failed", "segment.ms", 3_600_000)
+    _wait_for(admin, "segment.ms", {"order-created": 7 * 24 * 3_600_000, "order-failed": 3_600_000})
 
     maker = KafkaAdminClient(bootstrap_servers=system.layout.bootstrap_servers.split(","))
     try:
@@ -63,8 +64,8 @@ def test_an_older_topic_gets_what_it_lacks_and_keeps_what_somebody_has_set(syste
     finally:
         maker.close()
 
-    _wait_for_segments(admin, {"order-created": SEGMENT_MS, "order-failed": 3_600_000})
-    _set_segments(admin, "order-failed", SEGMENT_MS)
+    _wait_for(admin, "segment.ms", {"order-created": SEGMENT_MS, "order-failed": 3_600_000})
+    _set(admin, "order-failed", "segment.ms", SEGMENT_MS)
 
 
 def test_a_topic_of_another_number_of_partitions_is_refused(system, monkeypatch):
@@ -81,21 +82,22 @@ def test_a_topic_of_another_number_of_partitions_is_refused(system, monkeypatch)
         maker.close()
 
 
-def _set_segments(admin, name, milliseconds):
-    operation = AlterConfigOpType.DELETE if milliseconds is None else AlterConfigOpType.SET
-    entry = ConfigEntry("segment.ms", str(milliseconds or ""), incremental_operation=operation)
+def _set(admin, name, setting, value):
+    """Of a topic; None: what every topic has."""
+    operation = AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET
+    entry = ConfigEntry(setting, str(value or ""), incremental_operation=operation)
     [done] = admin.incremental_alter_configs(
         [ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])]
     ).values()
     done.result(10)
 
 
-def _wait_for_segments(admin, wanted):
+def _wait_for(admin, setting, wanted):
     """Brokers learn of a setting a moment after it was made."""
     until(
-        lambda: {n: int(s["segment.ms"]) for n, s in _settings(admin, set(wanted)).items()} == wanted,
+        lambda: {n: int(s[setting]) for n, s in _settings(admin, set(wanted)).items()} == wanted,
         within_seconds=20,
-        what=f"segments of {wanted}",
+        what=f"{setting} of {wanted}",
     )
 
 
@@ -107,6 +109,25 @@ def test_connectors_are_exactly_once_and_tell_no_password(system):
         answer = requests.get(f"{connect}/connectors/{service.connector}/config", timeout=10)
         assert answer.json()["exactly.once.support"] == "required"
         assert not any(secret in answer.text for secret in secrets)
+
+
+def test_a_task_whose_transaction_failed_says_so_at_once(system):
+    """The transaction stays open until Kafka gives it up, after 45 s; nobody waits for that."""
+    admin, said_before = admin_of(system), len(system.log("connect-supervisor"))
+    _set(admin, "order-created", "max.message.bytes", 100)
+    _wait_for(admin, "max.message.bytes", {"order-created": 100})
+    try:
+        order = system.place()
+        until(
+            lambda: "task 0 FAILED" in system.log("connect-supervisor")[said_before:],
+            within_seconds=20,
+            what="the supervisor to see it failed",
+        )
+    finally:
+        _set(admin, "order-created", "max.message.bytes", None)
+
+    assert system.final_status(order, within_seconds=90) == "COMPLETED"
+    assert_nothing_lost_or_doubled(system, [order])
 
 
 def test_the_connect_commands_pause_resume_and_restart(system):

@@ -1,4 +1,5 @@
 import socket
+import threading
 
 import pytest
 from kafka.errors import KafkaError
@@ -80,6 +81,16 @@ def test_a_cluster_that_does_not_answer_is_asked_again(monkeypatch, dead):
         watching.look_after()
 
     assert len(asked) == 3
+
+
+def test_when_it_can_look_no_more_the_process_ends(monkeypatch, dead):
+    watching, stop = Membership([f"http://{dead}"], ["no broker"]), threading.Event()
+    monkeypatch.setattr(Membership, "_member_ids", lambda _: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        watching.run(stop)
+
+    assert stop.is_set()
 
 
 def test_members_are_told_by_the_whole_address():

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from connect.client import ConnectClient
-from connect.progress import WEDGED_SECONDS, Sight
+from connect.progress import STRANDED_SECONDS, WEDGED_SECONDS, Sight
 from connect.restarts import HOPELESS_AFTER
 from connect.supervisor import Supervisor
 from runtime.waiting import Backoff
@@ -49,6 +49,41 @@ def test_a_relay_that_runs_and_brings_nothing_is_restarted_whole():
 
     assert asked[-2:] == ["GET /health", RESTART_ALL]
     assert watching.problems() == {NAME: "it says that it runs, and has brought nothing for 30 s"}
+
+
+@pytest.mark.parametrize("state", ["RESTARTING", "UNASSIGNED"])
+def test_a_task_that_nobody_runs_for_long_is_restarted(state):
+    with worker_that_answers((200, status(state))) as (url, asked):
+        watching = supervisor(url, wedged())
+
+        watching.look_around(0)
+        watching.look_around(STRANDED_SECONDS - 1)
+        assert RESTART_ALL not in asked
+        watching.look_around(STRANDED_SECONDS)
+
+    assert asked[-2:] == ["GET /health", RESTART_ALL]
+    told = f"connector RUNNING, task 0 {state}, and has brought nothing for 60 s"
+    assert watching.problems() == {NAME: told}
+
+
+def test_a_relay_is_watched_on_while_its_task_is_moved():
+    found = [(200, status(state)) for state in ("RUNNING", "UNASSIGNED", "RUNNING")]
+    with worker_that_answers(*found) as (url, asked):
+        watching = supervisor(url, wedged())
+        for now in (0, WEDGED_SECONDS / 2, WEDGED_SECONDS):
+            watching.look_around(now)
+
+    assert asked[-1] == RESTART_ALL
+
+
+def test_a_restart_that_was_refused_is_tried_again_soon():
+    refused = [(200, status()), (200, status()), (200, {}), (500, {}), (200, status())]
+    with worker_that_answers(*refused) as (url, asked):
+        watching = supervisor(url, wedged())
+        for now in (0, WEDGED_SECONDS, WEDGED_SECONDS + 3):
+            watching.look_around(now)
+
+    assert asked.count(RESTART_ALL) == 2
 
 
 def test_a_restarted_relay_is_given_its_time_again():

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from chaos.scenarios import BY_NAME
-from stack.attacks import chaos_command
+from stack.attacks import chaos_command, keep_logs
 from stack.errors import NotReady
 
 
@@ -68,3 +68,14 @@ def test_a_system_that_lacks_what_a_scenario_needs_is_not_touched(tmp_path, scen
 
     assert done.exit_code == 2
     assert lacks in done.output
+
+
+def test_the_logs_of_a_stack_are_kept_beside_the_report(tmp_path):
+    logs = tmp_path / "stack" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "broker-1.log").write_text("why")
+
+    kept = keep_logs(logs, tmp_path / "report")
+
+    assert kept == tmp_path / "report" / "logs"
+    assert (kept / "broker-1.log").read_text() == "why"

@@ -5,7 +5,10 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.connect.source.SourceRecord;
 
-/** Debezium's task, with two habits that spare a busy machine what each transaction costs anew. */
+/**
+ * Debezium's task, with two habits that spare a busy machine what each transaction costs anew, and without
+ * one that keeps a task which has failed from saying so.
+ */
 public final class OutboxTask extends PostgresConnectorTask {
     private static final long TELL_EVERY = TimeUnit.SECONDS.toNanos(1);
     private static final long QUICK = TimeUnit.MILLISECONDS.toNanos(50);
@@ -15,6 +18,7 @@ public final class OutboxTask extends PostgresConnectorTask {
 
     private long toldAt = System.nanoTime() - TELL_EVERY;
     private long sentAt;
+    private boolean isToTell;
 
     /**
      * What is new since the last call, after a rest where the last transaction was slow.
@@ -49,7 +53,22 @@ public final class OutboxTask extends PostgresConnectorTask {
         long now = System.nanoTime();
         if (now - toldAt >= TELL_EVERY) {
             toldAt = now;
+            isToTell = true;
             super.commit();
+        }
+    }
+
+    /**
+     * Tells Postgres what Kafka holds, where a transaction has ended since it was last told.
+     *
+     * <p>Debezium does so whenever a task ends, too. After a transaction that failed that is to wait until
+     * Kafka gives it up, since it stands in the offsets topic: for 45 s the task would be RUNNING, and dead.
+     */
+    @Override
+    public void performCommit() {
+        if (isToTell) {
+            isToTell = false;
+            super.performCommit();
         }
     }
 }
