@@ -174,7 +174,7 @@ def bench() -> Iterator[Bench]:
         layout = wish.layout(lambda: java.find() or "java")
         servers = prey.direct_servers(layout)
         off, pid = opened.enter_context(at_least_once.running(layout, servers))
-        client = operations.client(layout.connect_urls.split(","))
+        client = operations.client(layout.connect_urls.split(","), servers.split(","))
         on = Relay(client, ORDER.connector, opened.enter_context(Reader(servers, TOPIC)))
         yield Bench(layout, {ON: on, OFF: off}, {at_least_once.NAME: pid})
 

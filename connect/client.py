@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -23,6 +23,10 @@ _PASSING = frozenset(
     }
 )
 
+# What Connect's leader answers for ever after one write of a restart has failed: it has given up its right to
+# write, and claims it again only when its group rebalances (KafkaConfigBackingStore 4.3.1; decision 11).
+_DISOWNED = "without claiming write privileges"
+
 Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
 
 
@@ -38,14 +42,23 @@ _RETRIES = Backoff(attempts=8, first_seconds=0.25, most_seconds=4)
 
 
 class ConnectClient:
-    """Asks the worker that answered last, then the others, and again while Connect is rebalancing."""
+    """Asks the worker that answered last, then the others, and again while Connect is rebalancing.
+
+    `rebalance` makes it do so, once in a request, where the group's leader may not write any more.
+    """
 
     def __init__(
-        self, urls: Sequence[str], *, timeout_seconds: float = 10, retries: Backoff = _RETRIES
+        self,
+        urls: Sequence[str],
+        *,
+        timeout_seconds: float = 10,
+        retries: Backoff = _RETRIES,
+        rebalance: Callable[[], None] | None = None,
     ) -> None:
         self._urls = deque(url.rstrip("/") for url in urls)
         self._timeout_seconds = timeout_seconds
         self._retries = retries
+        self._rebalance = rebalance
         self._session = requests.Session()
         self._session.trust_env = False  # The workers are neighbours: no proxy stands in between.
 
@@ -137,6 +150,7 @@ class ConnectClient:
     def _ask(self, method: Method, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The answer's JSON ({} for an empty one); None for 404. Raises ConnectError after the last retry."""
         told: list[str] = []
+        rebalance = self._rebalance
         for pause in self._retries:
             told = []
             for _ in self._urls.copy():
@@ -145,6 +159,9 @@ class ConnectClient:
                 except _AskAgainError as error:
                     told.append(str(error))
                     self._urls.rotate(-1)
+            if rebalance is not None and any(_DISOWNED in each for each in told):
+                rebalance()
+                rebalance = None
             threading.Event().wait(pause)
         raise ConnectError(f"{method} {path} did not succeed: {'; '.join(told) or 'CONNECT_URLS is empty'}")
 

@@ -17,11 +17,17 @@ from kafka.admin import MemberToRemove
 from kafka.errors import KafkaError
 
 from connect import cluster
+from runtime.errors import WaitedTooLong
+from runtime.waiting import until
 
 GROUP = "neverlost-connect"  # `group.id` in worker.properties
 # A worker that was killed listens again after a second, or three; a round of the supervisor may take longer.
 LOOK_EVERY_SECONDS = 0.2
 _CONNECT_SECONDS_MAX, _ANSWER_SECONDS_MAX = 1.0, 3.0
+# A member learns with its next heartbeat that it has to join anew, and the others wait for it.
+SETTLED_SECONDS_MAX = 10
+
+_SETTLED = "Stable"
 
 log = structlog.get_logger(__name__)
 
@@ -58,17 +64,46 @@ class Membership:
 
     def _remove(self, addresses: Collection[str]) -> list[str]:
         members = members_at(addresses, self._member_ids())
-        if members:
-            with closing(cluster.connect(self._servers)) as admin:
-                leaving = [MemberToRemove(member_id, reason="its port refuses") for member_id in members]
-                admin.remove_group_members(GROUP, leaving)
+        _remove(self._servers, members, "its port refuses")
         return members
 
     def _member_ids(self) -> list[str]:
-        """By the one client that does not take every group for one of consumers."""
-        admin = AdminClient({"bootstrap.servers": ",".join(self._servers)})
-        found = admin.list_groups(GROUP, timeout=_ANSWER_SECONDS_MAX)
-        return [str(member.id) for group in found for member in group.members]
+        return _group(self._servers)[1]
+
+
+def rebalance(servers: Sequence[str]) -> None:
+    """Let one member join its group anew, and wait until that has settled; what fails is logged.
+
+    The others keep their tasks, and so does that one, or hands them over as when it ends.
+    """
+    try:
+        leaving = _group(servers)[1][:1]
+        _remove(servers, leaving, "the leader of its group has to claim its rights anew")
+        until(
+            lambda: (now := _group(servers))[0] == _SETTLED and set(leaving).isdisjoint(now[1]),
+            within_seconds=SETTLED_SECONDS_MAX,
+            what=f"group {GROUP} to settle",
+            retry_on=(KafkaException,),
+        )
+    except (KafkaError, KafkaException, WaitedTooLong) as error:
+        log.warning("the group of workers did not rebalance", reason=f"{type(error).__name__}: {error}")
+    else:
+        log.warning("the group of workers was made to rebalance", members=leaving)
+
+
+def _remove(servers: Sequence[str], members: Sequence[str], reason: str) -> None:
+    if members:
+        with closing(cluster.connect(servers)) as admin:
+            leaving = [MemberToRemove(member_id, reason=reason) for member_id in members]
+            admin.remove_group_members(GROUP, leaving)
+
+
+def _group(servers: Sequence[str]) -> tuple[str, list[str]]:
+    """Its state and its members, by the one client that does not take every group for one of consumers."""
+    admin = AdminClient({"bootstrap.servers": ",".join(servers)})
+    found = admin.list_groups(GROUP, timeout=_ANSWER_SECONDS_MAX)
+    members = [str(member.id) for group in found for member in group.members]
+    return "".join(str(group.state) for group in found), members
 
 
 def members_at(addresses: Collection[str], member_ids: Iterable[str]) -> list[str]:

@@ -1,7 +1,9 @@
-"""What an operator does to the connectors, for `./run connect`."""
+"""What an operator sees of the connectors, and the way to what is done to them."""
 
 from collections.abc import Sequence
+from functools import partial
 
+from connect import membership
 from connect.client import ConnectClient
 from connect.health import ConnectorStatus
 from runtime.waiting import Backoff
@@ -12,24 +14,16 @@ _RETRIES = Backoff(attempts=3, first_seconds=0.25, most_seconds=1)
 
 def status(urls: Sequence[str]) -> tuple[ConnectorStatus, ...]:
     """Every connector that Connect knows, by name. Raises ConnectError when no worker answers."""
-    return tuple(client(urls).statuses().values())
+    client = ConnectClient(urls, timeout_seconds=5, retries=_RETRIES)
+    return tuple(client.statuses().values())
 
 
-def restart(urls: Sequence[str], name: str) -> None:
+def restart(client: ConnectClient, name: str) -> None:
     """Restart the connector and all its tasks; the relay goes on where it was."""
-    client(urls).restart(name, only_failed=False)
+    client.restart(name, only_failed=False)
 
 
-def pause(urls: Sequence[str], name: str) -> None:
-    """Stop relaying. The outbox fills and the slot holds back WAL until `resume`."""
-    client(urls).pause(name)
-
-
-def resume(urls: Sequence[str], name: str) -> None:
-    """Undo `pause`."""
-    client(urls).resume(name)
-
-
-def client(urls: Sequence[str]) -> ConnectClient:
-    """Connect, asked as often as a person is ready to wait for."""
-    return ConnectClient(urls, timeout_seconds=5, retries=_RETRIES)
+def client(urls: Sequence[str], servers: Sequence[str]) -> ConnectClient:
+    """Connect, asked as often as a person is ready to wait for; its group, at the brokers' `servers`."""
+    rebalance = partial(membership.rebalance, servers)
+    return ConnectClient(urls, timeout_seconds=5, retries=_RETRIES, rebalance=rebalance)

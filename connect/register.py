@@ -5,11 +5,12 @@ Safe to repeat: a connector is PUT only when its configuration differs.
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import structlog
 from sqlalchemy import URL
 
-from connect import canary
+from connect import canary, membership
 from connect.client import ConnectClient, ConnectError
 from connect.configurations import configuration, differs
 from connect.health import Verdict, why_held
@@ -33,7 +34,7 @@ def main() -> None:
     }
     environment.check()
     configure("connectors")
-    client = ConnectClient(urls)
+    client = ConnectClient(urls, rebalance=partial(membership.rebalance, servers))
     register(client)
     wait_until_running(client)
     held = {name: status.state for name, status in client.statuses().items() if status.is_held}

@@ -9,15 +9,15 @@ failed or is wedged, and only that, ever more slowly. A worker that is dead leav
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from connect import progress
+from connect import membership, progress
 from connect.client import ConnectClient, ConnectError
 from connect.health import ConnectorStatus, Verdict, problems
-from connect.membership import Membership
 from connect.metrics import RESTARTS
 from connect.progress import STRANDED_SECONDS, WEDGED_SECONDS, Sight, Watch
 from connect.restarts import Restarts
@@ -140,7 +140,8 @@ def main() -> None:
     environment.check()
     configure("connect-supervisor")
     stop = stop_requested()
-    client = ConnectClient(urls, timeout_seconds=5, retries=_ONE_TRY)
+    rebalance = partial(membership.rebalance, servers)
+    client = ConnectClient(urls, timeout_seconds=5, retries=_ONE_TRY, rebalance=rebalance)
     engines = {
         service: connect_engine(url, process="connect-supervisor", connections=1, limits=_LIMITS)
         for service, url in databases.items()
@@ -151,7 +152,7 @@ def main() -> None:
         Databases(engines).look,
     )
     serve_health(bind, supervisor.problems)
-    threading.Thread(target=Membership(urls, servers).run, args=(stop,), daemon=True).start()
+    threading.Thread(target=membership.Membership(urls, servers).run, args=(stop,), daemon=True).start()
     supervisor.run(stop)
 
 

@@ -79,12 +79,12 @@ def connector_routes(sources: Sources) -> Blueprint:
 
 
 def _do(sources: Sources, name: str, do: str) -> str:
-    urls = sources.settings.connect_urls
+    client = operations.client(sources.settings.connect_urls, sources.settings.bootstrap_servers)
     ways: Mapping[str, Callable[[], Any]] = {
-        "restart-failed": lambda: operations.client(urls).restart(name, only_failed=True),
-        "restart": lambda: operations.restart(urls, name),
-        "pause": lambda: operations.pause(urls, name),
-        "resume": lambda: operations.resume(urls, name),
+        "restart-failed": lambda: client.restart(name, only_failed=True),
+        "restart": lambda: operations.restart(client, name),
+        "pause": lambda: client.pause(name),
+        "resume": lambda: client.resume(name),
     }
     ways[do]()
     return ACTS[do][1]

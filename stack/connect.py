@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from connect import doctor, facts, operations
+from connect.client import ConnectClient
 from connect.health import Verdict
 from contracts.services import SERVICES
 from stack.access import layout_of
@@ -58,16 +59,16 @@ def doctor_command(as_json: bool, state: Path) -> int:
     return 1 if found else 0
 
 
-def _add(name: str, operation: Callable[[list[str], str], None], done: str, text: str) -> None:
+def _add(name: str, operation: Callable[[ConnectClient, str], None], done: str, text: str) -> None:
     """A command that does one thing to one connector, or to all of them."""
 
     @connect_group.command(name, help=text)
     @click.argument("connector", required=False, type=click.Choice([each.connector for each in SERVICES]))
     @state_option
     def command(connector: str | None, state: Path) -> None:
-        urls = layout_of(state).connect_urls.split(",")
+        client = access(layout_of(state)).client
         for each in [connector] if connector else [service.connector for service in SERVICES]:
-            operation(urls, each)
+            operation(client, each)
             click.echo(f"{each} {done}")
 
 
@@ -79,10 +80,10 @@ _add(
 )
 _add(
     "pause",
-    operations.pause,
+    ConnectClient.pause,
     "paused",
     "Stop relaying, all where none is named; the outbox fills and WAL is held back until `resume`.",
 )
-_add("resume", operations.resume, "resumed", "Relay again, all where none is named.")
+_add("resume", ConnectClient.resume, "resumed", "Relay again, all where none is named.")
 
 connect_group.add_command(recover_command)

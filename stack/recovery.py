@@ -34,8 +34,8 @@ Repair = Callable[[Layout, Sequence[Recovery]], None]
 def access(layout: Layout) -> Access:
     """The ways in, for whoever looks at the relays."""
     databases = {service: database_url(layout, service, AUDITOR_ROLE) for service in SERVICES}
-    urls = layout.connect_urls.split(",")
-    return Access(operations.client(urls), layout.bootstrap_servers.split(","), databases)
+    urls, servers = layout.connect_urls.split(","), layout.bootstrap_servers.split(",")
+    return Access(operations.client(urls, servers), servers, databases)
 
 
 def recover(

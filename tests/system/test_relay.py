@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import requests
+from confluent_kafka import Producer
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -13,6 +14,7 @@ from confluent_kafka.admin import (
 )
 from kafka import KafkaAdminClient
 
+from connect.membership import GROUP
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, SEGMENT_MS
 from messaging import topics
@@ -111,8 +113,8 @@ def test_connectors_are_exactly_once_and_tell_no_password(system):
         assert not any(secret in answer.text for secret in secrets)
 
 
-def test_a_task_whose_transaction_failed_says_so_at_once(system):
-    """The transaction stays open until Kafka gives it up, after 45 s; nobody waits for that."""
+def _place_and_fail(system):
+    """An order whose first event its topic does not take, so that the relay's task fails."""
     admin, said_before = admin_of(system), len(system.log("connect-supervisor"))
     _set(admin, "order-created", "max.message.bytes", 100)
     _wait_for(admin, "max.message.bytes", {"order-created": 100})
@@ -125,9 +127,45 @@ def test_a_task_whose_transaction_failed_says_so_at_once(system):
         )
     finally:
         _set(admin, "order-created", "max.message.bytes", None)
+    return order
+
+
+def test_a_task_whose_transaction_failed_says_so_at_once(system):
+    """The transaction stays open until Kafka gives it up, after 45 s; nobody waits for that."""
+    order = _place_and_fail(system)
 
     assert system.final_status(order, within_seconds=90) == "COMPLETED"
     assert_nothing_lost_or_doubled(system, [order])
+
+
+def _disown_leader(system):
+    """Fence the producer with which Connect's leader writes restarts; it does not claim that right anew."""
+    leader = f"connect-cluster-{GROUP}"
+    servers = system.layout.bootstrap_servers
+    Producer({"bootstrap.servers": servers, "transactional.id": leader}).init_transactions(20)
+    restart = f"{system.layout.url('connect-1')}/connectors/payment-outbox/restart?includeTasks=true"
+    until(
+        lambda: "without claiming write privileges" in requests.post(restart, timeout=10).text,
+        within_seconds=20,
+        what="a leader that may not write",
+    )
+
+
+def test_a_failed_task_is_restarted_by_a_leader_that_had_lost_its_right_to(system):
+    _disown_leader(system)
+
+    order = _place_and_fail(system)
+
+    assert system.final_status(order, within_seconds=90) == "COMPLETED"
+    assert "was made to rebalance" in system.log("connect-supervisor")
+    assert_nothing_lost_or_doubled(system, [order])
+
+
+def test_a_restart_is_taken_by_a_leader_that_had_lost_its_right_to(system):
+    _disown_leader(system)
+
+    assert system.run("connect", "restart", "payment-outbox").returncode == 0
+    assert system.final_status(system.place()) == "COMPLETED"
 
 
 def test_the_connect_commands_pause_resume_and_restart(system):

@@ -59,6 +59,29 @@ def test_retries_end():
     assert len(asked) == AT_ONCE.attempts
 
 
+DISOWNED = (500, {"message": "Cannot produce to config topic without claiming write privileges first"})
+
+
+def test_leader_that_may_not_write_is_made_to_claim_it_once():
+    called = []
+    with worker_that_answers(DISOWNED, DISOWNED, (202, {})) as (url, asked):
+        asking = ConnectClient([url], retries=AT_ONCE, rebalance=lambda: called.append(len(asked)))
+        asking.restart("c", only_failed=True)
+
+    assert called == [1]
+    assert len(asked) == 3
+
+
+def test_group_is_not_made_to_rebalance_for_anything_else():
+    called = []
+    with worker_that_answers((500, {"message": "Request timed out"})) as (url, _):
+        asking = ConnectClient([url], retries=AT_ONCE, rebalance=lambda: called.append(1))
+        with pytest.raises(ConnectError, match="timed out"):
+            asking.restart("c", only_failed=True)
+
+    assert called == []
+
+
 def test_refusal_is_told_and_not_repeated():
     with (
         worker_that_answers((400, {"message": "slot.name is missing"})) as (url, asked),
