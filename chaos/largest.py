@@ -17,13 +17,17 @@ A run whose verdict is unknown proves nothing, so it is not noted; one that is i
 
 
 def note_largest(path: Path, told: Mapping[str, Any]) -> bool:
-    """Rewrite the table where this run, as result.json tells it, is larger; whether it was."""
+    """Rewrite the table where this run, as result.json tells it, is larger; whether it was.
+
+    Of two runs with as many orders, that one is larger in which more faults took effect.
+    """
     text = path.read_text() if path.exists() else _EMPTY
     place = _PLACE.search(text)
     if place is None:
         raise ValueError(f"{path.name} has no place for the largest run")
     known = json.loads(place["known"])
-    if told["verdict"] == "unknown" or told["orders"] <= known.get("orders", 0):
+    before = (known.get("orders", 0), known.get("faults", 0))
+    if told["verdict"] == "unknown" or (told["orders"], _effective(told)) <= before:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text[: place.start()] + _block(told) + text[place.end() :])
@@ -31,7 +35,7 @@ def note_largest(path: Path, told: Mapping[str, Any]) -> bool:
 
 
 def _block(told: Mapping[str, Any]) -> str:
-    effective = sum(kind["effective"] for kind in told["faults"])
+    effective = _effective(told)
     checks = sum(each["checked"] for each in told["invariants"])
     broken = sum(each["found"] for each in told["invariants"])
     rows = {
@@ -48,8 +52,12 @@ def _block(told: Mapping[str, Any]) -> str:
         "command": f"`{told['command']}`",
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-    mark = json.dumps({"orders": told["orders"]})
+    mark = json.dumps({"orders": told["orders"], "faults": effective})
     return f"<!-- largest {mark} -->\n| the largest run | |\n|---|---|\n{table}\n<!-- /largest -->"
+
+
+def _effective(told: Mapping[str, Any]) -> int:
+    return sum(kind["effective"] for kind in told["faults"])
 
 
 def _bound(told: Mapping[str, Any]) -> str:

@@ -265,8 +265,8 @@ def test_the_page_draws_the_lag_over_the_faults(tmp_path):
 # ── the largest run
 
 
-def told_of(orders, verdict="valid"):
-    kinds = [{"fault": "kill -9", "count": 9, "effective": 8}]
+def told_of(orders, verdict="valid", effective=8):
+    kinds = [{"fault": "kill -9", "count": 9, "effective": effective}]
     return {
         "scenario": "random",
         "verdict": verdict,
@@ -286,7 +286,10 @@ def test_only_a_larger_run_replaces_what_is_noted(tmp_path):
 
     assert note_largest(page, told_of(20_000))
     assert not note_largest(page, told_of(19_999))
+    assert not note_largest(page, told_of(20_000))
+    assert not note_largest(page, told_of(19_999, effective=9))
     assert not note_largest(page, told_of(99_999, "unknown"))
+    assert note_largest(page, told_of(20_000, effective=9))
     page.write_text(page.read_text() + "\nWhat people wrote stays.\n")
     assert note_largest(page, told_of(30_000, "invalid"))
 
