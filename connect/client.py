@@ -23,8 +23,8 @@ _PASSING = frozenset(
     }
 )
 
-# What Connect's leader answers for ever after one write of a restart has failed: it has given up its right to
-# write, and claims it again only when its group rebalances (KafkaConfigBackingStore 4.3.1; decision 11).
+# What Connect's leader answers after one write of a restart has failed: it has given up its right to write,
+# and claims it only when its group rebalances for some other reason (KafkaConfigBackingStore 4.3.1).
 _DISOWNED = "without claiming write privileges"
 
 Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
@@ -32,6 +32,10 @@ Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
 
 class ConnectError(NeverlostError):
     """Connect refused, or no worker answered."""
+
+
+class _DisownedError(ConnectError):
+    """The leader of its group may not write: it would answer the same again."""
 
 
 class _AskAgainError(Exception):
@@ -44,7 +48,8 @@ _RETRIES = Backoff(attempts=8, first_seconds=0.25, most_seconds=4)
 class ConnectClient:
     """Asks the worker that answered last, then the others, and again while Connect is rebalancing.
 
-    `rebalance` makes it do so, once in a request, where the group's leader may not write any more.
+    `rebalance` makes it do so, once in a request, where the group's leader may not write any more; then the
+    request is made anew.
     """
 
     def __init__(
@@ -149,8 +154,16 @@ class ConnectClient:
 
     def _ask(self, method: Method, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The answer's JSON ({} for an empty one); None for 404. Raises ConnectError after the last retry."""
+        try:
+            return self._ask_often(method, path, body)
+        except _DisownedError:
+            if self._rebalance is None:
+                raise
+        self._rebalance()
+        return self._ask_often(method, path, body)
+
+    def _ask_often(self, method: Method, path: str, body: Mapping[str, Any] | None) -> Any:
         told: list[str] = []
-        rebalance = self._rebalance
         for pause in self._retries:
             told = []
             for _ in self._urls.copy():
@@ -159,9 +172,8 @@ class ConnectClient:
                 except _AskAgainError as error:
                     told.append(str(error))
                     self._urls.rotate(-1)
-            if rebalance is not None and any(_DISOWNED in each for each in told):
-                rebalance()
-                rebalance = None
+            if any(_DISOWNED in each for each in told):
+                raise _DisownedError(f"{method} {path} did not succeed: {'; '.join(told)}")
             threading.Event().wait(pause)
         raise ConnectError(f"{method} {path} did not succeed: {'; '.join(told) or 'CONNECT_URLS is empty'}")
 

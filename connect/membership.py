@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import structlog
@@ -24,12 +25,18 @@ GROUP = "neverlost-connect"  # `group.id` in worker.properties
 # A worker that was killed listens again after a second, or three; a round of the supervisor may take longer.
 LOOK_EVERY_SECONDS = 0.2
 _CONNECT_SECONDS_MAX, _ANSWER_SECONDS_MAX = 1.0, 3.0
-# A member learns with its next heartbeat that it has to join anew, and the others wait for it.
-SETTLED_SECONDS_MAX = 10
+# A member learns with its next heartbeat that it has to join anew; the tasks that move have to be stopped.
+_SETTLED_SECONDS_MAX = 10
+_LOG_ERRORS = 3  # of librdkafka, whose lines are not ours
 
-_SETTLED = "Stable"
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    is_stable: bool
+    members: tuple[str, ...] = ()
 
 
 class Membership:
@@ -68,27 +75,35 @@ class Membership:
         return members
 
     def _member_ids(self) -> list[str]:
-        return _group(self._servers)[1]
+        return list(_group(_admin(self._servers)).members)
 
 
 def rebalance(servers: Sequence[str]) -> None:
-    """Let one member join its group anew, and wait until that has settled; what fails is logged.
+    """Let one member join its group anew, so that the group's leader claims its rights; what fails is logged.
 
-    The others keep their tasks, and so does that one, or hands them over as when it ends.
+    Until that member learns of it, its tasks may be started elsewhere as well: the older ones are fenced, and
+    they are shared out once more when it is back, which is waited for. A group that rebalances is left to it.
     """
+    admin = _admin(servers)
     try:
-        leaving = _group(servers)[1][:1]
+        before = _group(admin)
+        leaving = before.members[:1] if before.is_stable else ()
         _remove(servers, leaving, "the leader of its group has to claim its rights anew")
         until(
-            lambda: (now := _group(servers))[0] == _SETTLED and set(leaving).isdisjoint(now[1]),
-            within_seconds=SETTLED_SECONDS_MAX,
+            lambda: _has_settled(before, leaving, _group(admin)),
+            within_seconds=_SETTLED_SECONDS_MAX,
+            every_seconds=0.5,
             what=f"group {GROUP} to settle",
             retry_on=(KafkaException,),
         )
     except (KafkaError, KafkaException, WaitedTooLong) as error:
-        log.warning("the group of workers did not rebalance", reason=f"{type(error).__name__}: {error}")
+        log.warning("the group of workers has not rebalanced yet", reason=f"{type(error).__name__}: {error}")
     else:
-        log.warning("the group of workers was made to rebalance", members=leaving)
+        log.warning("the group of workers has rebalanced", taken_out=list(leaving))
+
+
+def _has_settled(before: _Group, leaving: Collection[str], now: _Group) -> bool:
+    return now.is_stable and len(now.members) >= len(before.members) and not {*leaving} & {*now.members}
 
 
 def _remove(servers: Sequence[str], members: Sequence[str], reason: str) -> None:
@@ -98,12 +113,15 @@ def _remove(servers: Sequence[str], members: Sequence[str], reason: str) -> None
             admin.remove_group_members(GROUP, leaving)
 
 
-def _group(servers: Sequence[str]) -> tuple[str, list[str]]:
-    """Its state and its members, by the one client that does not take every group for one of consumers."""
-    admin = AdminClient({"bootstrap.servers": ",".join(servers)})
+def _admin(servers: Sequence[str]) -> AdminClient:
+    """The one client that does not take every group for one of consumers."""
+    return AdminClient({"bootstrap.servers": ",".join(servers), "log_level": _LOG_ERRORS})
+
+
+def _group(admin: AdminClient) -> _Group:
     found = admin.list_groups(GROUP, timeout=_ANSWER_SECONDS_MAX)
-    members = [str(member.id) for group in found for member in group.members]
-    return "".join(str(group.state) for group in found), members
+    members = tuple(str(member.id) for group in found for member in group.members)
+    return _Group(all(group.state == "Stable" for group in found), members)
 
 
 def members_at(addresses: Collection[str], member_ids: Iterable[str]) -> list[str]:

@@ -14,13 +14,8 @@ _RETRIES = Backoff(attempts=3, first_seconds=0.25, most_seconds=1)
 
 def status(urls: Sequence[str]) -> tuple[ConnectorStatus, ...]:
     """Every connector that Connect knows, by name. Raises ConnectError when no worker answers."""
-    client = ConnectClient(urls, timeout_seconds=5, retries=_RETRIES)
-    return tuple(client.statuses().values())
-
-
-def restart(client: ConnectClient, name: str) -> None:
-    """Restart the connector and all its tasks; the relay goes on where it was."""
-    client.restart(name, only_failed=False)
+    asking = ConnectClient(urls, timeout_seconds=5, retries=_RETRIES)
+    return tuple(asking.statuses().values())
 
 
 def client(urls: Sequence[str], servers: Sequence[str]) -> ConnectClient:

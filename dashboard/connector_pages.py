@@ -82,7 +82,7 @@ def _do(sources: Sources, name: str, do: str) -> str:
     client = operations.client(sources.settings.connect_urls, sources.settings.bootstrap_servers)
     ways: Mapping[str, Callable[[], Any]] = {
         "restart-failed": lambda: client.restart(name, only_failed=True),
-        "restart": lambda: operations.restart(client, name),
+        "restart": lambda: client.restart(name, only_failed=False),
         "pause": lambda: client.pause(name),
         "resume": lambda: client.resume(name),
     }

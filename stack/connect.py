@@ -1,8 +1,10 @@
 """`./run connect`: what an operator sees of the relays, and does to them."""
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,6 +13,7 @@ from connect import doctor, facts, operations
 from connect.client import ConnectClient
 from connect.health import Verdict
 from contracts.services import SERVICES
+from runtime import logs
 from stack.access import layout_of
 from stack.doctor import show_finding
 from stack.options import json_option, state_option
@@ -66,7 +69,10 @@ def _add(name: str, operation: Callable[[ConnectClient, str], None], done: str, 
     @click.argument("connector", required=False, type=click.Choice([each.connector for each in SERVICES]))
     @state_option
     def command(connector: str | None, state: Path) -> None:
-        client = access(layout_of(state)).client
+        logs.configure("connect", logging.WARNING)
+        layout = layout_of(state)
+        servers = layout.bootstrap_servers.split(",")
+        client = operations.client(layout.connect_urls.split(","), servers)
         for each in [connector] if connector else [service.connector for service in SERVICES]:
             operation(client, each)
             click.echo(f"{each} {done}")
@@ -74,7 +80,7 @@ def _add(name: str, operation: Callable[[ConnectClient, str], None], done: str, 
 
 _add(
     "restart",
-    operations.restart,
+    partial(ConnectClient.restart, only_failed=False),
     "restarted",
     "Restart one connector with its tasks, or all where none is named.",
 )

@@ -16,6 +16,7 @@ from chaos.losing import RELAYS, Relays
 from chaos.poison import DATABASES, OPERATOR, STRANGER
 from chaos.targets import KafkaNames, Target
 from chaos.zombie import ADMIN_DATABASE
+from connect import membership
 from connect.client import ConnectClient
 from contracts.messages import MESSAGES
 from contracts.services import AUDIT, AUDITOR_ROLE, INVENTORY, SERVICES, Service
@@ -78,9 +79,11 @@ def disks_of(state: Path) -> dict[str, Disk]:
 
 def relays_of(layout: Layout) -> Relays:
     """What may be taken from the relays, and the command that an operator would give then."""
+    servers = direct_servers(layout)
+    rebalance = partial(membership.rebalance, servers.split(","))
     return Relays(
-        ConnectClient(layout.connect_urls.split(",")),
-        direct_servers(layout),
+        ConnectClient(layout.connect_urls.split(","), rebalance=rebalance),
+        servers,
         database(layout, postgres.SUPERUSER, "postgres"),
         partial(_recover, layout),
     )

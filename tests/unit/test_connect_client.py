@@ -62,14 +62,28 @@ def test_retries_end():
 DISOWNED = (500, {"message": "Cannot produce to config topic without claiming write privileges first"})
 
 
-def test_leader_that_may_not_write_is_made_to_claim_it_once():
+ONE_TRY = Backoff(attempts=1, first_seconds=0)
+
+
+def test_leader_that_may_not_write_is_made_to_claim_it_and_asked_anew():
     called = []
-    with worker_that_answers(DISOWNED, DISOWNED, (202, {})) as (url, asked):
-        asking = ConnectClient([url], retries=AT_ONCE, rebalance=lambda: called.append(len(asked)))
+    with worker_that_answers(DISOWNED, (202, {})) as (url, asked):
+        asking = ConnectClient([url], retries=ONE_TRY, rebalance=lambda: called.append(len(asked)))
         asking.restart("c", only_failed=True)
 
     assert called == [1]
-    assert len(asked) == 3
+    assert len(asked) == 2
+
+
+def test_leader_that_still_may_not_write_is_told_of():
+    called = []
+    with worker_that_answers(DISOWNED) as (url, asked):
+        asking = ConnectClient([url], retries=AT_ONCE, rebalance=lambda: called.append(len(asked)))
+        with pytest.raises(ConnectError, match="without claiming"):
+            asking.restart("c", only_failed=True)
+
+    assert called == [1]
+    assert len(asked) == 2
 
 
 def test_group_is_not_made_to_rebalance_for_anything_else():

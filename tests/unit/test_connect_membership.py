@@ -4,7 +4,7 @@ import threading
 import pytest
 from kafka.errors import KafkaError
 
-from connect import worker
+from connect import membership, worker
 from connect.membership import GROUP, Membership, members_at
 
 
@@ -81,6 +81,51 @@ def test_a_cluster_that_does_not_answer_is_asked_again(monkeypatch, dead):
         watching.look_after()
 
     assert len(asked) == 3
+
+
+@pytest.fixture
+def group(monkeypatch):
+    """A function that makes the group look so, one look after another, and tells who is taken out of it."""
+    taken_out = []
+    monkeypatch.setattr(membership, "_remove", lambda _, members, __: taken_out.extend(members))
+
+    def looks(*states):
+        left = iter(states)
+        monkeypatch.setattr(membership, "_group", lambda _: next(left))
+        return taken_out
+
+    return looks
+
+
+STABLE = membership._Group(is_stable=True, members=("a", "b"))
+MOVING = membership._Group(is_stable=False, members=("b",))
+ALONE = membership._Group(is_stable=True, members=("b",))
+BACK = membership._Group(is_stable=True, members=("b", "a again"))
+
+
+def test_one_member_is_taken_out_and_waited_for(group, logged):
+    taken_out = group(STABLE, STABLE, MOVING, ALONE, BACK)
+
+    membership.rebalance(["no broker"])
+
+    assert taken_out == ["a"]
+    assert [line["event"] for line in logged()] == ["the group of workers has rebalanced"]
+
+
+def test_a_group_that_rebalances_already_is_left_to_it(group):
+    taken_out = group(MOVING, MOVING, BACK)
+
+    membership.rebalance(["no broker"])
+
+    assert taken_out == []
+
+
+def test_a_group_that_cannot_be_asked_is_logged(monkeypatch, logged):
+    monkeypatch.setattr(membership, "_ANSWER_SECONDS_MAX", 0.1)
+
+    membership.rebalance(["127.0.0.1:1"])
+
+    assert [line["event"] for line in logged()] == ["the group of workers has not rebalanced yet"]
 
 
 def test_when_it_can_look_no_more_the_process_ends(monkeypatch, dead):
