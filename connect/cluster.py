@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
-from kafka.errors import UnknownTopicOrPartitionError
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
+from kafka.net.compat import KafkaNetClient
 
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS
 from messaging.topics import unplaced
 
 REQUEST_MS = 10_000
+FIRST_CONTACT_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,31 @@ class Cluster:
     unplaced: Mapping[str, Sequence[TopicPartition]] = field(default_factory=dict)
 
 
-def connect(servers: Sequence[str]) -> KafkaAdminClient:
-    return KafkaAdminClient(bootstrap_servers=list(servers), request_timeout_ms=REQUEST_MS)
+def connect(
+    servers: Sequence[str], *, request_ms: int = REQUEST_MS, first_contact_ms: int = FIRST_CONTACT_MS
+) -> KafkaAdminClient:
+    """A client that has met a broker. Raises KafkaError where none answers in time.
+
+    Then kafka-python 3.0.12 closes nothing: in a process that asks again and again its threads and sockets
+    would add up, until no file can be opened any more.
+    """
+    made: list[KafkaNetClient] = []
+
+    def make(**settings: object) -> KafkaNetClient:
+        made.append(KafkaNetClient(**settings))
+        return made[0]
+
+    try:
+        return KafkaAdminClient(
+            bootstrap_servers=list(servers),
+            request_timeout_ms=request_ms,
+            bootstrap_timeout_ms=first_contact_ms,
+            kafka_client=make,
+        )
+    except KafkaError:
+        for each in made:
+            each.close()
+        raise
 
 
 def look(admin: KafkaAdminClient) -> Cluster:

@@ -108,7 +108,7 @@ def _has_settled(before: _Group, leaving: Collection[str], now: _Group) -> bool:
 
 def _remove(servers: Sequence[str], members: Sequence[str], reason: str) -> None:
     if members:
-        with closing(cluster.connect(servers)) as admin:
+        with closing(cluster.connect(servers, first_contact_ms=cluster.REQUEST_MS)) as admin:
             leaving = [MemberToRemove(member_id, reason=reason) for member_id in members]
             admin.remove_group_members(GROUP, leaving)
 

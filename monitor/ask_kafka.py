@@ -7,6 +7,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
+from connect import cluster
 from contracts.services import SERVICES
 from contracts.topics import MESSAGE_TOPICS, read_by
 from monitor.readings import Lag
@@ -22,16 +23,11 @@ def ask(servers: Sequence[str]) -> Lag:
     """Ask the brokers, by a client of this question's own.
 
     Not by the auditor's: when a question for a group's positions takes too long, it may end the process.
-    Raises OSError where no broker takes a connection: a client that finds none leaves its sockets open.
+    Raises OSError where no broker takes a connection, and KafkaError where none answers.
     """
     if not takes_connections(servers, KNOCK_SECONDS):
         raise ConnectionRefusedError("no broker takes connections")
-    client = KafkaAdminClient(
-        bootstrap_servers=list(servers),
-        request_timeout_ms=REQUEST_MS,
-        bootstrap_timeout_ms=REQUEST_MS,
-    )
-    with closing(client):
+    with closing(cluster.connect(servers, request_ms=REQUEST_MS, first_contact_ms=REQUEST_MS)) as client:
         return lag(client)
 
 

@@ -170,7 +170,11 @@ def test_a_restart_is_taken_by_a_leader_that_had_lost_its_right_to(system):
 
 
 def test_the_connect_commands_pause_resume_and_restart(system):
-    assert system.run("connect", "status").returncode == 0
+    until(
+        lambda: system.run("connect", "status").returncode == 0,
+        within_seconds=30,
+        what="relays that run, after any restart",
+    )
 
     system.run("connect", "pause", "order-outbox")
     until(lambda: _state(system, "order-outbox") == "PAUSED", within_seconds=20, what="a paused connector")
