@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from confluent_kafka import Producer
-from kafka import KafkaConsumer
 from rich.console import Console
 
 from benchmarks.system import Figures
 from contracts.services import INVENTORY
+from messaging.clients import KafkaConsumer
 from messaging.envelope import Delivery
 from messaging.polling import RECORDS_PER_BATCH, connect_consumer
 from runtime.errors import NeverlostError

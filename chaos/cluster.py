@@ -6,9 +6,9 @@ from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from kafka.admin import KafkaAdminClient
 
 from chaos.targets import NothingToHit
+from messaging.clients import KafkaAdminClient
 
 ASK_SECONDS_MAX = 5.0
 TRANSACTIONS, OFFSETS = "__transaction_state", "__consumer_offsets"

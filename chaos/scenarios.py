@@ -48,6 +48,7 @@ SCENARIOS = (
         "kill -9 of the broker that leads a topic, a relay's transactions, a group of consumers, the quorum",
         in_turn(*(Package(Kill(), choice) for choice in _ROLES)),
         round_steps=4,
+        rate=5.0,
     ),
     Scenario(
         "broker-majority",

@@ -3,12 +3,13 @@
 import uuid
 from collections.abc import Sequence
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 from sqlalchemy import Engine, insert
 
 from contracts.services import Service
 from contracts.topics import CANARY
+from messaging.clients import KafkaConsumer
 from messaging.tables import outbox
 from runtime.errors import NeverlostError, WaitedTooLong
 from runtime.waiting import until

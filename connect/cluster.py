@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 from kafka.net.compat import KafkaNetClient
 
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS
+from messaging.clients import KafkaAdminClient
 from messaging.topics import unplaced
 
 REQUEST_MS = 10_000

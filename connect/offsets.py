@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import UnknownTopicOrPartitionError
 
 from connect import cluster
 from contracts.services import Service
+from messaging.clients import KafkaConsumer
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
 

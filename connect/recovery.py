@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 from psycopg.errors import ObjectInUse
 from sqlalchemy import URL, Connection
@@ -24,6 +23,7 @@ from connect.losses import POSITION_WRONG, SLOT_GONE, Kind, Loss, Recovery
 from connect.plans import RecoveryImpossible, plan, questions
 from contracts.services import ORDER, Service
 from contracts.topics import OTHER_TOPICS
+from messaging.clients import KafkaAdminClient
 from messaging.topics import make_topics, patiently, place_groups
 from runtime.database import DatabaseLimits, connect_engine
 from runtime.errors import WaitedTooLong

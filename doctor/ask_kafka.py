@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka import KafkaError as Code
 from confluent_kafka.admin import AdminClient
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
@@ -16,6 +16,7 @@ from connect import cluster, worker
 from connect.progress import BEAT_SECONDS
 from contracts.services import SERVICES
 from doctor.facts import Broker, Cluster, Group, Partition, Silence, Transactions
+from messaging.clients import KafkaAdminClient, KafkaConsumer
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
 

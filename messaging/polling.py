@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import MemberState
 
 from messaging import metrics
 from messaging.batch import BatchProcessor
+from messaging.clients import KafkaConsumer
 from messaging.envelope import Delivery
 from messaging.errors import is_messages_own
 from messaging.partitions import PartitionKeeper

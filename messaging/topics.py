@@ -12,12 +12,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError
 
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, REPLICATION_FACTOR, Topic, read_by, watched_by
+from messaging.clients import KafkaAdminClient
 from runtime.environment import Environment
 from runtime.errors import SettingsError
 from runtime.logs import configure

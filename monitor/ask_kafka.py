@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from contextlib import closing
 
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 from connect import cluster
 from contracts.services import SERVICES
 from contracts.topics import MESSAGE_TOPICS, read_by
+from messaging.clients import KafkaAdminClient
 from monitor.readings import Lag
 from runtime.reaching import takes_connections
 

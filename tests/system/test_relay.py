@@ -12,12 +12,12 @@ from confluent_kafka.admin import (
     ConfigResource,
     ResourceType,
 )
-from kafka import KafkaAdminClient
 
 from connect.membership import GROUP
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, SEGMENT_MS
 from messaging import topics
+from messaging.clients import KafkaAdminClient
 from messaging.topics import complete_settings
 from runtime.errors import SettingsError
 from runtime.waiting import until
