@@ -8,9 +8,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from chaos.targets import NothingToHit
-from messaging.clients import KafkaAdminClient
+from connect.cluster import connect
 
 ASK_SECONDS_MAX = 5.0
+_ASK_MS = 5_000
 TRANSACTIONS, OFFSETS = "__transaction_state", "__consumer_offsets"
 
 
@@ -31,7 +32,10 @@ def partition_of(name: str, partitions: int) -> int:
 
 
 class Cluster:
-    """Looks at a cluster from outside, with a client that shares no code with the services' own."""
+    """Looks at a cluster from outside, by a client that shares no code with the services' own.
+
+    But for the controller: of which broker that is, only theirs tells the truth.
+    """
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._servers = bootstrap_servers
@@ -69,6 +73,7 @@ class Cluster:
 
     def _controller(self) -> int:
         """From the quorum itself: what brokers call the controller in their metadata is any broker."""
-        with closing(KafkaAdminClient(bootstrap_servers=self._servers, request_timeout_ms=5_000)) as admin:
+        servers = self._servers.split(",")
+        with closing(connect(servers, request_ms=_ASK_MS, first_contact_ms=_ASK_MS)) as admin:
             quorum = admin.describe_metadata_quorum()
         return int(quorum["topics"][0]["partitions"][0]["leader_id"])

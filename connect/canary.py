@@ -9,7 +9,7 @@ from sqlalchemy import Engine, insert
 
 from contracts.services import Service
 from contracts.topics import CANARY
-from messaging.clients import KafkaConsumer
+from messaging.clients import KafkaConsumer, connected
 from messaging.tables import outbox
 from runtime.errors import NeverlostError, WaitedTooLong
 from runtime.waiting import until
@@ -50,8 +50,9 @@ def prove(
 
 def _consumer_at_end(servers: Sequence[str]) -> KafkaConsumer:
     """A reader of the canary topic, without a group, that sees what is committed from now on."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=list(servers),
+    consumer = connected(
+        KafkaConsumer,
+        servers,
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
-from kafka.errors import KafkaError, UnknownTopicOrPartitionError
-from kafka.net.compat import KafkaNetClient
+from kafka.errors import UnknownTopicOrPartitionError
 
 from contracts.services import SERVICES
 from contracts.topics import ALL_TOPICS, MESSAGE_TOPICS
-from messaging.clients import KafkaAdminClient
+from messaging.clients import KafkaAdminClient, connected
 from messaging.topics import unplaced
 
 REQUEST_MS = 10_000
@@ -38,28 +37,10 @@ class Cluster:
 def connect(
     servers: Sequence[str], *, request_ms: int = REQUEST_MS, first_contact_ms: int = FIRST_CONTACT_MS
 ) -> KafkaAdminClient:
-    """A client that has met a broker. Raises KafkaError where none answers in time.
-
-    Then kafka-python 3.0.12 closes nothing: in a process that asks again and again its threads and sockets
-    would add up, until no file can be opened any more.
-    """
-    made: list[KafkaNetClient] = []
-
-    def make(**settings: object) -> KafkaNetClient:
-        made.append(KafkaNetClient(**settings))
-        return made[0]
-
-    try:
-        return KafkaAdminClient(
-            bootstrap_servers=list(servers),
-            request_timeout_ms=request_ms,
-            bootstrap_timeout_ms=first_contact_ms,
-            kafka_client=make,
-        )
-    except KafkaError:
-        for each in made:
-            each.close()
-        raise
+    """A client that has met a broker. Raises KafkaError where none answers in time."""
+    return connected(
+        KafkaAdminClient, servers, request_timeout_ms=request_ms, bootstrap_timeout_ms=first_contact_ms
+    )
 
 
 def look(admin: KafkaAdminClient) -> Cluster:

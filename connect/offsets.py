@@ -11,7 +11,7 @@ from kafka.errors import UnknownTopicOrPartitionError
 
 from connect import cluster
 from contracts.services import Service
-from messaging.clients import KafkaConsumer
+from messaging.clients import KafkaConsumer, connected
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
 
@@ -36,8 +36,9 @@ def stored_offset(service: Service, servers: Sequence[str]) -> Stored:
     Read from the topics themselves. `GET /connectors/{name}/offsets` would say the same, but only with
     a worker running and the connector registered, and a lost slot is just when that may not be so.
     """
-    consumer = KafkaConsumer(
-        bootstrap_servers=list(servers),
+    consumer = connected(
+        KafkaConsumer,
+        servers,
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",

@@ -16,7 +16,7 @@ from connect import cluster, worker
 from connect.progress import BEAT_SECONDS
 from contracts.services import SERVICES
 from doctor.facts import Broker, Cluster, Group, Partition, Silence, Transactions
-from messaging.clients import KafkaAdminClient, KafkaConsumer
+from messaging.clients import KafkaAdminClient, KafkaConsumer, connected
 from runtime.errors import WaitedTooLong
 from runtime.waiting import until
 
@@ -136,8 +136,9 @@ def clocks(servers: Sequence[str]) -> dict[int, float]:
     A record comes a moment after its broker gave it its time, so a clock looks late by that moment: of the
     records of some seconds the one that came soonest counts.
     """
-    consumer = KafkaConsumer(
-        bootstrap_servers=list(servers),
+    consumer = connected(
+        KafkaConsumer,
+        servers,
         enable_auto_commit=False,
         isolation_level="read_uncommitted",  # the time counts at once, not what is committed
         allow_auto_create_topics=False,
